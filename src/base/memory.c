@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/memory.h"
+
+#include <malloc.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static atomic_size_t allocation_count;
+static atomic_size_t fail_at; // 0 = never
+static atomic_bool fail_forever;
+
+static bool allocation_fails(void) {
+    size_t number = atomic_fetch_add_explicit(&allocation_count, 1, memory_order_relaxed) + 1;
+    size_t limit = atomic_load_explicit(&fail_at, memory_order_relaxed);
+    if (limit == 0)
+        return false;
+    return number == limit || (number > limit && atomic_load(&fail_forever));
+}
+
+void mm_memory_fail_after(size_t countdown, bool forever) {
+    atomic_store(&allocation_count, 0);
+    atomic_store(&fail_forever, forever);
+    atomic_store(&fail_at, countdown);
+}
+
+size_t mm_memory_allocations(void) {
+    return atomic_load(&allocation_count);
+}
+
+void *mm_malloc(size_t size) {
+    return allocation_fails() ? NULL : malloc(size ? size : 1);
+}
+
+void *mm_calloc(size_t count, size_t size) {
+    return allocation_fails() ? NULL : calloc(count ? count : 1, size ? size : 1);
+}
+
+void *mm_realloc(void *memory, size_t size) {
+    return allocation_fails() ? NULL : realloc(memory, size ? size : 1);
+}
+
+void *mm_array_realloc(void *memory, size_t count, size_t size) {
+    size_t bytes;
+    return mm_size_mul(&bytes, count, size) ? mm_realloc(memory, bytes) : NULL;
+}
+
+void mm_free(void *memory) {
+    free(memory);
+}
+
+char *mm_strdup(const char *text) {
+    return mm_strndup(text, strlen(text));
+}
+
+char *mm_strndup(const char *text, size_t length) {
+    size_t size;
+    char *copy = mm_size_add(&size, length, 1) ? mm_malloc(size) : NULL;
+    if (copy) {
+        memcpy(copy, text, length);
+        copy[length] = '\0';
+    }
+    return copy;
+}
+
+enum { HUGE_PAGE = 2 << 20 };
+
+void *mm_pages_alloc(size_t size) {
+    if (allocation_fails() || size > PTRDIFF_MAX)
+        return NULL;
+    void *memory =
+        mmap(NULL, size ? size : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    if (size >= HUGE_PAGE)
+        (void)madvise(memory, size, MADV_HUGEPAGE); // fewer faults and TLB misses; a hint only
+    return memory;
+}
+
+void mm_pages_free(void *memory, size_t size) {
+    if (memory)
+        (void)munmap(memory, size ? size : 1);
+}
+
+void mm_memory_trim(void) {
+    (void)malloc_trim(0);
+}
+
+bool mm_size_mul(size_t *out, size_t a, size_t b) {
+    size_t result;
+    if (__builtin_mul_overflow(a, b, &result))
+        return false;
+    *out = result;
+    return true;
+}
+
+bool mm_size_add(size_t *out, size_t a, size_t b) {
+    size_t result;
+    if (__builtin_add_overflow(a, b, &result))
+        return false;
+    *out = result;
+    return true;
+}
