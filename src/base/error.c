@@ -38,6 +38,7 @@ static void trim_partial_character(char *text) {
         text[start - 1] = '\0';
 }
 
+MM_PRINTF(3, 0)
 static void format_message(char *out, size_t size, const char *format, va_list arguments) {
     int length = vsnprintf(out, size, format, arguments);
     if (length < 0)
@@ -84,10 +85,13 @@ void mm_error_prefix(mm_error *error, const char *format, ...) {
     format_message(message, sizeof(message), format, arguments);
     va_end(arguments);
     size_t used = strlen(message);
-    if (used + 2 < sizeof(message)) {
-        int ignored = snprintf(message + used, sizeof(message) - used, ": %s", error->message);
-        (void)ignored;
-        trim_partial_character(message);
+    const char *parts[] = {": ", error->message};
+    for (size_t i = 0; i < 2; i++) {
+        size_t length = strnlen(parts[i], sizeof(message) - 1 - used);
+        memcpy(message + used, parts[i], length);
+        used += length;
     }
+    message[used] = '\0';
+    trim_partial_character(message);
     memcpy(error->message, message, sizeof(message));
 }

@@ -5,7 +5,7 @@
 
 #include "modelmanager/status.h"
 
-#define MM_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define MM_PRINTF(string, first) __attribute__((format(printf, string, first)))
 
 // Fills *error (when not NULL), clears its details and returns `status`, so that a failing
 // function can say `return mm_fail(error, ...)`. Too long a message is cut at a character boundary.
