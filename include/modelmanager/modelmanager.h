@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// model-manager: runs Hugging Face models behind one call.
+//
+//     mm_manager *manager;
+//     mm_manager_create(&manager, NULL, NULL);
+//     mm_request *request;
+//     mm_request_create(&request, NULL);
+//     mm_request_set_text(request, "task_type", "embedding", NULL);
+//     mm_request_set_text(request, "model_name", "./all-MiniLM-L6-v2", NULL);
+//     mm_request_add_text(request, "How do I reset my password?", SIZE_MAX, NULL);
+//     mm_result *result;
+//     if (mm_task(&result, manager, request, &error) == MM_STATUS_OK)
+//         use(mm_result_vectors(result), mm_result_count(result), mm_result_dimension(result));
+//     mm_result_free(result); mm_request_free(request); mm_manager_free(manager);
+//
+// Rules. Out-parameters come first. What arrives through `T **out` is the caller's to free with the
+// matching _free; what is returned as a pointer is borrowed from the object it was asked of. Every
+// _free accepts NULL. An mm_error may be NULL; on failure *out is NULL. Strings are UTF-8. A
+// manager may be used from any thread; a request, result or settings object from one thread at a
+// time.
+#ifndef MODELMANAGER_H
+#define MODELMANAGER_H
+
+#include "modelmanager/log.h"
+#include "modelmanager/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+MM_API const char *mm_version(void); // "0.1.0"
+
+typedef struct mm_manager mm_manager;
+typedef struct mm_settings mm_settings;
+typedef struct mm_request mm_request;
+typedef struct mm_result mm_result;
+typedef struct mm_job mm_job;
+
+// ---- Settings ----------------------------------------------------------------------------------
+// Names are dotted: "worker_pool.num_workers". Values are JSON text; what is not JSON counts as a
+// string. Unknown names and wrong types are INVALID_PARAMETER.
+
+MM_API mm_status mm_settings_create(mm_settings **out, mm_error *error); // all defaults
+MM_API void mm_settings_free(mm_settings *settings);
+MM_API mm_status mm_settings_set(mm_settings *settings, const char *name, const char *value,
+                                 mm_error *error);
+// Applies a JSON file of settings.
+MM_API mm_status mm_settings_load_file(mm_settings *settings, const char *path, mm_error *error);
+// Applies MM_... variables ("__" between levels, e.g. MM_WORKER_POOL__NUM_WORKERS=4). Those of the
+// file `dotenv` (may be NULL or missing) fill only variables that are not set; the process
+// environment is not changed.
+MM_API mm_status mm_settings_load_environment(mm_settings *settings, const char *dotenv,
+                                              mm_error *error);
+// All settings as a JSON object. The caller frees with mm_text_free.
+MM_API mm_status mm_settings_json(char **out, const mm_settings *settings, mm_error *error);
+
+// ---- Manager -----------------------------------------------------------------------------------
+
+typedef struct mm_manager_options {
+    size_t struct_size;          // set by mm_manager_options_init
+    const mm_settings *settings; // copied; NULL = defaults and environment
+    mm_log_callback log;         // NULL = silent
+    void *log_payload;
+} mm_manager_options;
+
+MM_API void mm_manager_options_init(mm_manager_options *options);
+// `options` NULL = all defaults. Starts the `preload` requests of the settings.
+MM_API mm_status mm_manager_create(mm_manager **out, const mm_manager_options *options,
+                                   mm_error *error);
+// Refuses new work (SHUTTING_DOWN), finishes what runs, cancels what waits, releases every model.
+MM_API void mm_manager_free(mm_manager *manager);
+
+typedef struct mm_release_info {
+    size_t struct_size;
+    bool released; // false: it was not loaded, which is no error
+    int workers_stopped;
+    uint64_t freed_bytes;
+} mm_release_info;
+
+// Waits for running work; the memory is back with the system on return. `info` may be NULL; else
+// its struct_size must be set.
+MM_API mm_status mm_model_release(mm_manager *manager, const char *model_name,
+                                  mm_release_info *info, mm_error *error);
+// Status of models, devices and cache as a JSON object (DESIGN: status). Free with mm_text_free.
+MM_API mm_status mm_manager_status(char **out, mm_manager *manager, mm_error *error);
+
+// ---- Parameters --------------------------------------------------------------------------------
+// One table drives setters, JSON, command line and documentation.
+
+typedef enum mm_parameter_type {
+    MM_PARAMETER_TEXT,
+    MM_PARAMETER_INTEGER,
+    MM_PARAMETER_NUMBER,
+    MM_PARAMETER_BOOLEAN,
+} mm_parameter_type;
+
+enum { MM_TASK_EMBEDDING = 1, MM_TASK_TEXT_GENERATION = 2 };
+
+typedef struct mm_parameter {
+    const char *name;
+    mm_parameter_type type;
+    double minimum, maximum;  // numbers only
+    const char *choices;      // texts only: "a b c", or NULL for any text
+    const char *default_text; // for people
+    unsigned tasks;           // MM_TASK_... bits it applies to
+    const char *help;         // one sentence
+} mm_parameter;
+
+MM_API size_t mm_parameter_count(void);
+MM_API const mm_parameter *mm_parameter_at(size_t index);
+MM_API const mm_parameter *mm_parameter_find(const char *name); // NULL if unknown
+
+// ---- Requests ----------------------------------------------------------------------------------
+// Setters take parameters by name and check type and range at once: INVALID_PARAMETER names the
+// parameter, the value and what is allowed. A value replaces an earlier one.
+
+MM_API mm_status mm_request_create(mm_request **out, mm_error *error);
+MM_API void mm_request_free(mm_request *request);
+MM_API mm_status mm_request_set_text(mm_request *request, const char *name, const char *value,
+                                     mm_error *error);
+MM_API mm_status mm_request_set_integer(mm_request *request, const char *name, int64_t value,
+                                        mm_error *error);
+MM_API mm_status mm_request_set_number(mm_request *request, const char *name, double value,
+                                       mm_error *error);
+MM_API mm_status mm_request_set_boolean(mm_request *request, const char *name, bool value,
+                                        mm_error *error);
+// Adds one text to task_data (copied). length SIZE_MAX = NUL-terminated.
+MM_API mm_status mm_request_add_text(mm_request *request, const char *text, size_t length,
+                                     mm_error *error);
+// Adds one list of token ids to input_ids (copied); a request has texts or ids, not both.
+MM_API mm_status mm_request_add_ids(mm_request *request, const int32_t *ids, size_t count,
+                                    mm_error *error);
+// No data, pre-load only (JSON: "task_data": null). A request with neither texts, ids nor this is
+// a valid request for an empty list.
+MM_API void mm_request_set_preload(mm_request *request, bool preload);
+
+// ---- Tasks -------------------------------------------------------------------------------------
+
+// Runs a request and waits. On failure *out is NULL and `error` says why.
+MM_API mm_status mm_task(mm_result **out, mm_manager *manager, const mm_request *request,
+                         mm_error *error);
+
+// Called once per submitted job, from a thread of the manager. `result` is the callback's to free,
+// NULL when status is not OK; `error` is borrowed. It may submit further work, but must not block.
+typedef void (*mm_task_callback)(mm_job *job, mm_status status, mm_result *result,
+                                 const mm_error *error, void *payload);
+// Queues a copy of the request. The callback always comes exactly once unless this call itself
+// fails.
+MM_API mm_status mm_task_submit(mm_job **out, mm_manager *manager, const mm_request *request,
+                                mm_task_callback callback, void *payload, mm_error *error);
+// Waiting work is answered CANCELLED at once; running work at its next step, or it completes.
+MM_API void mm_job_cancel(mm_job *job);
+MM_API void
+mm_job_free(mm_job *job); // drops the handle; does not cancel; callable from the callback
+
+// One JSON request to one JSON Result: {"success": true, "data": {...}} or {"success": false,
+// "error": {...}}. Also takes "op": "task" (default), "release", "status". *out is always set and
+// NUL-terminated, unless memory is out; free with mm_text_free. Returns the status in the Result.
+MM_API mm_status mm_task_json(char **out, mm_manager *manager, const char *json, size_t length);
+
+MM_API void mm_text_free(char *text);
+
+// ---- Results -----------------------------------------------------------------------------------
+
+typedef struct mm_timing { // milliseconds
+    double queue_ms, download_ms, load_ms, tokenize_ms, compute_ms, total_ms;
+} mm_timing;
+
+MM_API void mm_result_free(mm_result *result);
+MM_API size_t mm_result_count(const mm_result *result);     // vectors
+MM_API size_t mm_result_dimension(const mm_result *result); // values a vector
+// count x dimension float32, row-major, in the order of the texts.
+MM_API const float *mm_result_vectors(const mm_result *result);
+MM_API size_t mm_result_tokens(const mm_result *result, size_t index); // after truncation
+MM_API bool mm_result_truncated(const mm_result *result, size_t index);
+MM_API const int32_t *mm_result_ids(const mm_result *result, size_t index,
+                                    size_t *count);           // return_ids
+MM_API const char *mm_result_prompt(const mm_result *result); // used in front of the texts, or NULL
+MM_API const char *mm_result_device(const mm_result *result);
+MM_API const char *mm_result_dtype(const mm_result *result);
+MM_API const char *mm_result_fingerprint(const mm_result *result);
+MM_API void mm_result_timing(const mm_result *result, mm_timing *out);
+MM_API bool mm_result_preloaded(const mm_result *result);
+
+// ---- Tools -------------------------------------------------------------------------------------
+
+// A model or tokenizer file's tokenizer, for tools; any thread may encode.
+typedef struct mm_text_codec mm_text_codec;
+MM_API mm_status mm_text_codec_open(mm_text_codec **out, mm_manager *manager, const char *model,
+                                    mm_error *error);
+MM_API void mm_text_codec_free(mm_text_codec *codec);
+// One JSON object in, one out, as `mm tokenize --jsonl` documents it. Free with mm_text_free.
+MM_API mm_status mm_text_codec_json(char **out, const mm_text_codec *codec, const char *json,
+                                    size_t length);
+// What a model is and will cost, without loading weights, as a JSON object. Free with mm_text_free.
+MM_API mm_status mm_model_inspect(char **out, mm_manager *manager, const char *model_name,
+                                  mm_error *error);
+// The machine's measured limits: {"threads", "f32_gflops", "bf16_gflops" (or null), "read_gbps"}.
+MM_API mm_status mm_bench_peak(char **out, int threads, mm_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
