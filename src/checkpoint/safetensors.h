@@ -44,7 +44,9 @@ typedef struct mm_tensor {
 
 typedef struct mm_safetensors mm_safetensors;
 
-// MODEL_NOT_FOUND when the file is missing, MODEL_CORRUPT with the broken rule.
+// MODEL_NOT_FOUND when the file is missing, MODEL_CORRUPT with the broken rule. A file that
+// somebody cuts short while it is mapped raises SIGBUS on access: whoever keeps a model copies or
+// packs the data while loading and frees the file.
 mm_status mm_safetensors_open(mm_safetensors **out, const char *path, mm_error *error);
 // The same on bytes the caller keeps alive (fuzzing, tests).
 mm_status mm_safetensors_parse(mm_safetensors **out, const void *data, size_t size,
@@ -53,6 +55,11 @@ void mm_safetensors_free(mm_safetensors *file); // accepts NULL
 size_t mm_safetensors_count(const mm_safetensors *file);
 const mm_tensor *mm_safetensors_at(const mm_safetensors *file, size_t index);       // in file order
 const mm_tensor *mm_safetensors_find(const mm_safetensors *file, const char *name); // NULL if none
+
+size_t mm_safetensors_bytes(const mm_safetensors *file);     // size of the file
+int64_t mm_safetensors_mtime_ns(const mm_safetensors *file); // 0 for parsed bytes
+// The header as it lies in the file, with the eight bytes of its length in front.
+const void *mm_safetensors_header(const mm_safetensors *file, size_t *size);
 
 const char *mm_dtype_name(mm_dtype dtype); // "F32" ...
 size_t mm_dtype_bits(mm_dtype dtype);      // 0 for MM_DTYPE_OTHER

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "checkpoint/convert.h"
+
+#include "checkpoint/safetensors.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+static float float_of_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+static float f16_to_f32(uint16_t half) {
+    uint32_t sign = (uint32_t)(half & 0x8000) << 16;
+    uint32_t exponent = (half >> 10) & 0x1F;
+    uint32_t mantissa = half & 0x3FF;
+    if (exponent == 0x1F) {
+        uint32_t quiet = mantissa ? 0x400000 : 0;
+        return float_of_bits(sign | 0x7F800000 | quiet | mantissa << 13);
+    }
+    if (exponent > 0)
+        return float_of_bits(sign | (exponent + 112) << 23 | mantissa << 13);
+    // Zero or denormal: mantissa x 2^-24 is exact in float32.
+    float value = (float)mantissa * 0x1p-24f;
+    return sign ? -value : value;
+}
+
+void mm_convert_f16_portable(float *out, const void *source, size_t count) {
+    const char *bytes = source;
+    for (size_t i = 0; i < count; i++) {
+        uint16_t half;
+        memcpy(&half, bytes + i * sizeof(half), sizeof(half));
+        out[i] = f16_to_f32(half);
+    }
+}
+
+void mm_convert_bf16_portable(float *out, const void *source, size_t count) {
+    const char *bytes = source;
+    for (size_t i = 0; i < count; i++) {
+        uint16_t half;
+        memcpy(&half, bytes + i * sizeof(half), sizeof(half));
+        out[i] = float_of_bits((uint32_t)half << 16);
+    }
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2,f16c"))) static void convert_f16_avx2(float *out, const void *source,
+                                                                  size_t count) {
+    const char *bytes = source;
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        __m128i half = _mm_loadu_si128((const void *)(bytes + 2 * i));
+        _mm256_storeu_ps(out + i, _mm256_cvtph_ps(half));
+    }
+    mm_convert_f16_portable(out + i, bytes + 2 * i, count - i);
+}
+
+__attribute__((target("avx2"))) static void convert_bf16_avx2(float *out, const void *source,
+                                                              size_t count) {
+    const char *bytes = source;
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        __m128i half = _mm_loadu_si128((const void *)(bytes + 2 * i));
+        __m256i word = _mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16);
+        _mm256_storeu_ps(out + i, _mm256_castsi256_ps(word));
+    }
+    mm_convert_bf16_portable(out + i, bytes + 2 * i, count - i);
+}
+
+static bool has_avx2(void) {
+    // Compilers disagree on the name "f16c" here; every processor with AVX2 has F16C.
+    return __builtin_cpu_supports("avx2") != 0;
+}
+#endif
+
+void mm_convert_f16(float *out, const void *source, size_t count) {
+#if defined(__x86_64__)
+    if (has_avx2()) {
+        convert_f16_avx2(out, source, count);
+        return;
+    }
+#endif
+    mm_convert_f16_portable(out, source, count);
+}
+
+void mm_convert_bf16(float *out, const void *source, size_t count) {
+#if defined(__x86_64__)
+    if (has_avx2()) {
+        convert_bf16_avx2(out, source, count);
+        return;
+    }
+#endif
+    mm_convert_bf16_portable(out, source, count);
+}
+
+// One loop per integer width and for F64; none of them is on a fast path.
+#define CONVERT_LOOP(type)                                                                         \
+    for (size_t i = 0; i < length; i++) {                                                          \
+        type value;                                                                                \
+        memcpy(&value, bytes + i * sizeof(value), sizeof(value));                                  \
+        out[i] = (float)value;                                                                     \
+    }                                                                                              \
+    return
+
+void mm_tensor_to_f32(float *out, const mm_tensor *tensor, int64_t start, int64_t count) {
+    size_t length = (size_t)count;
+    if (length == 0)
+        return;
+    const char *bytes =
+        (const char *)tensor->data + (size_t)start * (mm_dtype_bits(tensor->dtype) / 8);
+    switch (tensor->dtype) {
+    case MM_DTYPE_F32:
+        memcpy(out, bytes, length * sizeof(*out));
+        return;
+    case MM_DTYPE_F16:
+        mm_convert_f16(out, bytes, length);
+        return;
+    case MM_DTYPE_BF16:
+        mm_convert_bf16(out, bytes, length);
+        return;
+    case MM_DTYPE_BOOL:
+        for (size_t i = 0; i < length; i++)
+            out[i] = bytes[i] ? 1.0f : 0.0f;
+        return;
+    case MM_DTYPE_U8:
+        CONVERT_LOOP(uint8_t);
+    case MM_DTYPE_I8:
+        CONVERT_LOOP(int8_t);
+    case MM_DTYPE_I16:
+        CONVERT_LOOP(int16_t);
+    case MM_DTYPE_U16:
+        CONVERT_LOOP(uint16_t);
+    case MM_DTYPE_I32:
+        CONVERT_LOOP(int32_t);
+    case MM_DTYPE_U32:
+        CONVERT_LOOP(uint32_t);
+    case MM_DTYPE_F64:
+        CONVERT_LOOP(double);
+    case MM_DTYPE_I64:
+        CONVERT_LOOP(int64_t);
+    case MM_DTYPE_U64:
+        CONVERT_LOOP(uint64_t);
+    case MM_DTYPE_OTHER:
+        break; // the caller's mistake; zeros rather than garbage
+    }
+    memset(out, 0, length * sizeof(*out));
+}
