@@ -15,21 +15,21 @@
 
 enum { INDEX_MAX = 64 << 20, SHAPE_TEXT = 256, NAME_SHOWN = 120, DIGEST_BYTES = 4096 };
 
-typedef struct shard {
+struct shard {
     const char *name; // inside the index, or a literal
     mm_safetensors *file;
-} shard;
+};
 
 struct mm_checkpoint {
     char *directory;
-    json_t *index; // NULL for a single file
-    shard *shards; // sorted by name
+    json_t *index;        // NULL for a single file
+    struct shard *shards; // sorted by name
     size_t shard_count;
     const mm_tensor **tensors; // sorted by name
     size_t count;
 };
 
-static mm_status open_shard(shard *shard, const mm_checkpoint *checkpoint, mm_error *error) {
+static mm_status open_shard(struct shard *shard, const mm_checkpoint *checkpoint, mm_error *error) {
     char *path = mm_path_join(checkpoint->directory, shard->name);
     if (!path)
         return mm_fail_memory(error, shard->name);
@@ -42,7 +42,7 @@ static mm_status open_shard(shard *shard, const mm_checkpoint *checkpoint, mm_er
 }
 
 static int compare_shards(const void *left, const void *right) {
-    const shard *a = left, *b = right;
+    const struct shard *a = left, *b = right;
     return strcmp(a->name, b->name);
 }
 
@@ -51,8 +51,8 @@ static int compare_tensors(const void *left, const void *right) {
     return strcmp((*a)->name, (*b)->name);
 }
 
-static shard *find_shard(const mm_checkpoint *checkpoint, const char *name) {
-    shard wanted = {.name = name};
+static struct shard *find_shard(const mm_checkpoint *checkpoint, const char *name) {
+    struct shard wanted = {.name = name};
     return bsearch(&wanted, checkpoint->shards, checkpoint->shard_count, sizeof(wanted),
                    compare_shards);
 }
@@ -142,7 +142,7 @@ static mm_status open_index(mm_checkpoint *checkpoint, const char *path, mm_erro
     const char *name;
     json_t *value;
     json_object_foreach(map, name, value) {
-        const shard *shard = find_shard(checkpoint, json_string_value(value));
+        const struct shard *shard = find_shard(checkpoint, json_string_value(value));
         const mm_tensor *tensor = mm_safetensors_find(shard->file, name);
         if (!tensor)
             return mm_fail(error, MM_STATUS_MODEL_CORRUPT,
@@ -338,7 +338,7 @@ size_t mm_checkpoint_bytes(const mm_checkpoint *checkpoint) {
 void mm_checkpoint_fingerprint(const mm_checkpoint *checkpoint, mm_digest_update update,
                                void *payload) {
     for (size_t i = 0; i < checkpoint->shard_count; i++) {
-        const shard *shard = &checkpoint->shards[i];
+        const struct shard *shard = &checkpoint->shards[i];
         uint64_t numbers[2] = {mm_safetensors_bytes(shard->file),
                                (uint64_t)mm_safetensors_mtime_ns(shard->file)};
         update(payload, shard->name, strlen(shard->name) + 1);

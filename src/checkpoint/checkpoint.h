@@ -17,11 +17,12 @@ void mm_checkpoint_free(mm_checkpoint *checkpoint); // accepts NULL; tensors die
 // NULL when there is no such tensor.
 const mm_tensor *mm_checkpoint_find(const mm_checkpoint *checkpoint, const char *name);
 // The tensor with exactly this shape and a floating-point dtype; MODEL_CORRUPT naming the tensor,
-// the shape found and the shape expected when it is missing or differs.
+// the shape found and the shape expected when it is missing or differs, MODEL_UNSUPPORTED when it
+// holds integers or a type we do not compute with (quantised weights).
 mm_status mm_checkpoint_get(const mm_tensor **out, const mm_checkpoint *checkpoint,
                             const char *name, int rank, const int64_t *shape, mm_error *error);
 size_t mm_checkpoint_count(const mm_checkpoint *checkpoint);
-const mm_tensor *mm_checkpoint_at(const mm_checkpoint *checkpoint, size_t index);
+const mm_tensor *mm_checkpoint_at(const mm_checkpoint *checkpoint, size_t index); // by name
 int64_t mm_checkpoint_parameters(const mm_checkpoint *checkpoint); // sum over floating tensors
 size_t mm_checkpoint_bytes(const mm_checkpoint *checkpoint);       // sum of file sizes
 // Feeds what identifies the weights without reading them all (headers, file sizes, times and the

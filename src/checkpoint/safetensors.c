@@ -20,18 +20,18 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the data is read as i
 
 enum { PREFIX = 8, HEADER_MAX = 100000000, NAME_SHOWN = 120 };
 
-typedef struct entry {
+struct entry {
     mm_tensor tensor;
     uint64_t begin, end; // relative to the data
-} entry;
+};
 
 struct mm_safetensors {
     mm_file_map map; // empty when the caller keeps the bytes
     const char *header;
-    size_t header_size; // with the eight bytes in front
-    size_t size;        // of the file
-    char *names;        // all names, each NUL-terminated
-    entry *entries;     // in file order
+    size_t header_size;    // with the eight bytes in front
+    size_t size;           // of the file
+    char *names;           // all names, each NUL-terminated
+    struct entry *entries; // in file order
     size_t count;
     const mm_tensor **by_name; // sorted, so that crafted names cannot slow a search down
 };
@@ -76,13 +76,13 @@ size_t mm_dtype_bits(mm_dtype dtype) {
 }
 
 // What is being read, for error texts.
-typedef struct reader {
+struct reader {
     const char *where;
     const char *name; // the tensor at hand
     mm_error *error;
-} reader;
+};
 
-static mm_status broken(const reader *reader, const char *rule) {
+static mm_status broken(const struct reader *reader, const char *rule) {
     // The rule comes last, so a name from the file must not push it out of the message.
     size_t shown = strlen(reader->name);
     if (shown > NAME_SHOWN) {
@@ -101,7 +101,7 @@ static bool read_unsigned(uint64_t *out, const json_t *value) {
     return true;
 }
 
-static mm_status read_shape(mm_tensor *tensor, const json_t *shape, const reader *reader) {
+static mm_status read_shape(mm_tensor *tensor, const json_t *shape, const struct reader *reader) {
     if (!json_is_array(shape))
         return broken(reader, "shape must be a list");
     if (json_array_size(shape) > MM_TENSOR_MAX_RANK)
@@ -120,7 +120,7 @@ static mm_status read_shape(mm_tensor *tensor, const json_t *shape, const reader
 }
 
 static mm_status read_dtype(mm_tensor *tensor, size_t *bits, const json_t *dtype,
-                            const reader *reader) {
+                            const struct reader *reader) {
     const char *text = json_string_value(dtype);
     if (!text)
         return broken(reader, "dtype must be a string");
@@ -134,12 +134,12 @@ static mm_status read_dtype(mm_tensor *tensor, size_t *bits, const json_t *dtype
     return broken(reader, "unknown dtype");
 }
 
-static mm_status read_entry(entry *out, const json_t *value, size_t data_size,
-                            const reader *reader) {
+static mm_status read_entry(struct entry *out, const json_t *value, size_t data_size,
+                            const struct reader *reader) {
     if (!json_is_object(value))
         return broken(reader, "must be an object");
     mm_tensor *tensor = &out->tensor;
-    size_t bits;
+    size_t bits = 0;
     mm_status status = read_dtype(tensor, &bits, json_object_get(value, "dtype"), reader);
     if (!status)
         status = read_shape(tensor, json_object_get(value, "shape"), reader);
@@ -164,7 +164,7 @@ static mm_status read_entry(entry *out, const json_t *value, size_t data_size,
     return MM_STATUS_OK;
 }
 
-static mm_status check_metadata(const json_t *metadata, const reader *reader) {
+static mm_status check_metadata(const json_t *metadata, const struct reader *reader) {
     if (json_is_null(metadata))
         return MM_STATUS_OK;
     bool good = json_is_object(metadata);
@@ -180,7 +180,7 @@ static mm_status check_metadata(const json_t *metadata, const reader *reader) {
 }
 
 static int compare_offsets(const void *left, const void *right) {
-    const entry *a = left, *b = right;
+    const struct entry *a = left, *b = right;
     if (a->begin != b->begin)
         return a->begin < b->begin ? -1 : 1;
     if (a->end != b->end)
@@ -194,10 +194,10 @@ static int compare_names(const void *left, const void *right) {
 }
 
 // The tensors must follow each other from the first byte of the data to the last.
-static mm_status check_layout(mm_safetensors *file, size_t data_size, reader *reader) {
+static mm_status check_layout(mm_safetensors *file, size_t data_size, struct reader *reader) {
     uint64_t at = 0;
     for (size_t i = 0; i < file->count; i++) {
-        const entry *entry = &file->entries[i];
+        const struct entry *entry = &file->entries[i];
         reader->name = entry->tensor.name;
         if (entry->begin > at)
             return broken(reader, "bytes before it belong to no tensor");
@@ -212,7 +212,7 @@ static mm_status check_layout(mm_safetensors *file, size_t data_size, reader *re
     return MM_STATUS_OK;
 }
 
-static mm_status allocate(mm_safetensors *file, const json_t *header, const reader *reader) {
+static mm_status allocate(mm_safetensors *file, const json_t *header, const struct reader *reader) {
     size_t names_size = 0;
     const char *key;
     json_t *value;
@@ -228,7 +228,7 @@ static mm_status allocate(mm_safetensors *file, const json_t *header, const read
     return MM_STATUS_OK;
 }
 
-static mm_status read_entries(mm_safetensors *file, const json_t *header, reader *reader) {
+static mm_status read_entries(mm_safetensors *file, const json_t *header, struct reader *reader) {
     mm_status status = allocate(file, header, reader);
     if (status)
         return status;
@@ -241,7 +241,7 @@ static mm_status read_entries(mm_safetensors *file, const json_t *header, reader
         if (strcmp(key, "__metadata__") == 0) {
             status = check_metadata(value, reader);
         } else {
-            entry *entry = &file->entries[file->count];
+            struct entry *entry = &file->entries[file->count];
             size_t length = strlen(key) + 1;
             reader->name = entry->tensor.name = memcpy(name, key, length);
             name += length;
@@ -263,7 +263,7 @@ static mm_status read_entries(mm_safetensors *file, const json_t *header, reader
 
 // Finds the header and checks what can be checked before it is parsed.
 static mm_status find_header(mm_safetensors *file, const void *data, size_t size,
-                             const reader *reader) {
+                             const struct reader *reader) {
     uint64_t length;
     if (size < PREFIX)
         return mm_fail(reader->error, MM_STATUS_MODEL_CORRUPT,
@@ -295,7 +295,7 @@ static mm_status find_header(mm_safetensors *file, const void *data, size_t size
 mm_status mm_safetensors_parse(mm_safetensors **out, const void *data, size_t size,
                                const char *where, mm_error *error) {
     *out = NULL;
-    reader reader = {.where = where, .name = "", .error = error};
+    struct reader reader = {.where = where, .name = "", .error = error};
     json_t *header = NULL;
     mm_safetensors *file = mm_calloc(1, sizeof(*file));
     if (!file)
