@@ -138,6 +138,9 @@ typedef struct mm_embed_tables {
     const mm_table *words;
     const mm_table *positions;
     int32_t position_offset;
+    // RoBERTa's and MPNet's way: id position_offset - 1 is padding, also where a text spells it
+    // out; such a row takes position position_offset - 1 and the rows behind it do not count it.
+    bool skip_padding;
     const mm_table *types;
     const mm_norm *norm;
 } mm_embed_tables;
