@@ -185,6 +185,9 @@ MM_API const char *mm_result_dtype(const mm_result *result);
 MM_API const char *mm_result_fingerprint(const mm_result *result);
 MM_API void mm_result_timing(const mm_result *result, mm_timing *out);
 MM_API bool mm_result_preloaded(const mm_result *result);
+// The Result as one line of JSON, as mm_task_json prints it; `result` NULL: the failure in `error`.
+// Free with mm_text_free. Fails only when memory is out.
+MM_API mm_status mm_result_json(char **out, const mm_result *result, const mm_error *error);
 
 // ---- Tools -------------------------------------------------------------------------------------
 
