@@ -68,10 +68,11 @@ mm_status mm_weights_pack(mm_weights *weights, int threads, mm_error *error);
 // A worker's execution resources: `threads` threads (the caller of mm_session_run is one of them).
 mm_status mm_session_create(mm_session **out, mm_backend *backend, int threads, mm_error *error);
 void mm_session_free(mm_session *session); // accepts NULL
-// Makes room for batches of up to `rows` rows in a model that keeps `row_floats` values a row in
-// activations (the sum of the columns it asks for). Growing allocates; running never does.
-mm_status mm_session_reserve(mm_session *session, int64_t rows, int64_t row_floats,
-                             mm_error *error);
+// Makes room for batches of up to `rows` rows in a model of these weights that keeps `row_floats`
+// values a row in activations (the sum of the columns it asks for). Growing allocates; running never
+// does.
+mm_status mm_session_reserve(mm_session *session, const mm_weights *weights, int64_t rows,
+                             int64_t row_floats, mm_error *error);
 // Calls function(lane, index, payload) for index 0 .. count-1, batches being independent of each
 // other: a lane a thread while there are many, all threads together on one batch while there are
 // few. Give the largest first. Returns the first error of any lane.
