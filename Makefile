@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+# A thin layer over CMakePresets.json: `make help` lists what there is.
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
+
+.PHONY: all release debug asan tsan fuzz demo test lint format test-reference bench install clean help
+
+all: release
+
+release debug asan tsan:
+	cmake --preset $@ --log-level=WARNING
+	cmake --build --preset $@ --parallel $(JOBS)
+
+demo:
+	scripts/setup build models
+	$(MAKE) --no-print-directory release
+	scripts/demo
+
+test:
+	scripts/setup
+	$(MAKE) --no-print-directory release
+	scripts/run-tests --build-dir build --jobs $(JOBS)
+
+lint:
+	scripts/lint
+
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+test-reference:
+	scripts/setup
+	$(MAKE) --no-print-directory release
+	scripts/test-reference
+
+bench:
+	scripts/setup
+	$(MAKE) --no-print-directory release
+	bench/run
+
+fuzz:
+	scripts/fuzz $(FUZZ_SECONDS)
+
+install: release
+	cmake --install build --prefix $(PREFIX)
+
+clean:
+	rm -rf build-*
+	test ! -f build/build.ninja || ninja -C build -t clean
+
+help:
+	@echo 'make                 build/mm, build/libmodelmanager.so and .a'
+	@echo 'make demo            set up, build, and search sentences by meaning with a real model'
+	@echo 'make test            set up, build, and run every test that needs no framework'
+	@echo 'make lint            layers, formatting, lengths, banned calls, public headers'
+	@echo 'make format          clang-format all of it in place'
+	@echo 'make test-reference  compare with sentence-transformers (installs torch in .venv-reference)'
+	@echo 'make bench           time it against other engines, writes bench/RESULTS.md'
+	@echo 'make fuzz            each fuzzer for FUZZ_SECONDS=60 seconds'
+	@echo 'make install         into PREFIX=/usr/local (DESTDIR is honoured)'
+	@echo 'make debug|asan|tsan other builds, in build-debug, build-asan, build-tsan'
+	@echo 'make clean           remove what was built; keeps the venv and the models in build/'
