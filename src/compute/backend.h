@@ -69,8 +69,8 @@ mm_status mm_weights_pack(mm_weights *weights, int threads, mm_error *error);
 mm_status mm_session_create(mm_session **out, mm_backend *backend, int threads, mm_error *error);
 void mm_session_free(mm_session *session); // accepts NULL
 // Makes room for batches of up to `rows` rows in a model of these weights that keeps `row_floats`
-// values a row in activations (the sum of the columns it asks for). Growing allocates; running never
-// does.
+// values a row in activations (the sum of the columns it asks for). Growing allocates; running
+// never does.
 mm_status mm_session_reserve(mm_session *session, const mm_weights *weights, int64_t rows,
                              int64_t row_floats, mm_error *error);
 // Calls function(lane, index, payload) for index 0 .. count-1, batches being independent of each
