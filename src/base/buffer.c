@@ -29,6 +29,8 @@ bool mm_buffer_reserve(mm_buffer *buffer, size_t extra) {
         if (!mm_size_add(&capacity, capacity, capacity / 2 + 1))
             return false;
     }
+    if (capacity - 1 > buffer->maximum)
+        capacity = buffer->maximum + 1;
     char *data = mm_realloc(buffer->data, capacity);
     if (!data)
         return false;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/error.h"
 
+#include "base/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,6 +40,14 @@ static void trim_partial_character(char *text) {
         text[start - 1] = '\0';
 }
 
+// Paths and parts of broken files get into messages; a Result must be UTF-8 all the same.
+static void repair_utf8(char *text) {
+    size_t length = strlen(text);
+    size_t bad = 0;
+    for (size_t at = 0; !mm_utf8_valid(text + at, length - at, &bad); at += bad + 1)
+        text[at + bad] = '?';
+}
+
 MM_PRINTF(3, 0)
 static void format_message(char *out, size_t size, const char *format, va_list arguments) {
     int length = vsnprintf(out, size, format, arguments);
@@ -45,6 +55,7 @@ static void format_message(char *out, size_t size, const char *format, va_list a
         out[0] = '\0';
     else if ((size_t)length >= size)
         trim_partial_character(out);
+    repair_utf8(out);
 }
 
 mm_status mm_fail(mm_error *error, mm_status status, const char *format, ...) {
@@ -74,6 +85,7 @@ void mm_error_details(mm_error *error, const char *format, ...) {
     va_end(arguments);
     if (length < 0 || (size_t)length >= sizeof(error->details))
         error->details[0] = '\0';
+    repair_utf8(error->details);
 }
 
 void mm_error_prefix(mm_error *error, const char *format, ...) {

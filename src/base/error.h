@@ -8,7 +8,8 @@
 #define MM_PRINTF(string, first) __attribute__((format(printf, string, first)))
 
 // Fills *error (when not NULL), clears its details and returns `status`, so that a failing
-// function can say `return mm_fail(error, ...)`. Too long a message is cut at a character boundary.
+// function can say `return mm_fail(error, ...)`. Too long a message is cut at a character boundary;
+// a byte that is not UTF-8 becomes '?', here and in the details.
 mm_status mm_fail(mm_error *error, mm_status status, const char *format, ...) MM_PRINTF(3, 4);
 // OUT_OF_MEMORY, naming what was being allocated.
 mm_status mm_fail_memory(mm_error *error, const char *what);

@@ -11,13 +11,30 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static mm_status open_status(int reason) {
+    switch (reason) {
+    case ENOENT:
+    case ENOTDIR:
+        return MM_STATUS_MODEL_NOT_FOUND;
+    case EACCES:
+    case EPERM:
+        return MM_STATUS_MODEL_ACCESS_DENIED;
+    case EMFILE: // not the file's fault
+    case ENFILE:
+    case ENOMEM:
+        return MM_STATUS_OUT_OF_MEMORY;
+    default:
+        return MM_STATUS_MODEL_CORRUPT;
+    }
+}
+
 static mm_status open_regular(int *out, struct stat *info, const char *path, mm_error *error) {
     // O_NONBLOCK: opening a FIFO must not hang; it has no effect on regular files.
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0) {
-        bool missing = errno == ENOENT || errno == ENOTDIR;
-        return mm_fail(error, missing ? MM_STATUS_MODEL_NOT_FOUND : MM_STATUS_MODEL_CORRUPT,
-                       "%s: cannot be opened: %s", path, strerror(errno));
+        int reason = errno;
+        return mm_fail(error, open_status(reason), "%s: cannot be opened: %s", path,
+                       strerror(reason));
     }
     if (fstat(descriptor, info) != 0 || !S_ISREG(info->st_mode)) {
         close(descriptor);

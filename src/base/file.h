@@ -16,7 +16,8 @@ typedef struct mm_file_map {
 } mm_file_map;
 
 // Maps a regular file. *out is borrowed by whoever reads it until mm_file_unmap.
-// MODEL_NOT_FOUND when it does not exist, MODEL_CORRUPT when it is no regular file.
+// MODEL_NOT_FOUND when it does not exist, MODEL_ACCESS_DENIED without permission, MODEL_CORRUPT
+// when it is no regular file.
 mm_status mm_file_map_open(mm_file_map *out, const char *path, mm_error *error);
 void mm_file_unmap(mm_file_map *map); // accepts a zeroed map; leaves a zeroed one
 

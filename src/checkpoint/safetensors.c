@@ -122,7 +122,7 @@ static mm_status read_shape(mm_tensor *tensor, const json_t *shape, const struct
 static mm_status read_dtype(mm_tensor *tensor, size_t *bits, const json_t *dtype,
                             const struct reader *reader) {
     const char *text = json_string_value(dtype);
-    if (!text)
+    if (!text || strlen(text) != json_string_length(dtype))
         return broken(reader, "dtype must be a string");
     for (size_t i = 0; i < DTYPE_COUNT; i++) {
         if (strcmp(text, dtypes[i].name) == 0) {
