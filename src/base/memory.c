@@ -35,7 +35,10 @@ void *mm_malloc(size_t size) {
 }
 
 void *mm_calloc(size_t count, size_t size) {
-    return allocation_fails() ? NULL : calloc(count ? count : 1, size ? size : 1);
+    size_t bytes;
+    if (allocation_fails() || !mm_size_mul(&bytes, count, size))
+        return NULL;
+    return calloc(1, bytes ? bytes : 1);
 }
 
 void *mm_realloc(void *memory, size_t size) {
