@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Decoders: from token texts back to one text.
+//
+// To add a kind: write its functions in decoder_kinds.c and add a row to the table there.
+#ifndef MM_TEXT_DECODER_H
+#define MM_TEXT_DECODER_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/json.h"
+
+// The texts between two steps: one buffer, and where each text ends in it.
+typedef struct mm_decode_texts {
+    mm_buffer bytes;
+    size_t *ends;
+    size_t count, capacity;
+} mm_decode_texts;
+
+typedef struct mm_decoder_kind {
+    const char *type;
+    mm_status (*read)(void **settings, const json_t *config, const char *where, mm_error *error);
+    // Appends to `out` what becomes of the texts of `in`; false when out of memory.
+    bool (*apply)(const void *settings, const mm_decode_texts *in, mm_decode_texts *out);
+} mm_decoder_kind;
+
+typedef struct mm_decoder {
+    const mm_decoder_kind *kind;
+    void *settings; // a plain block
+} mm_decoder;
+
+typedef struct mm_decoder_list { // Sequence, flattened
+    mm_decoder *items;
+    size_t count, capacity;
+    bool present; // without a decoder texts are joined by blanks
+} mm_decoder_list;
+
+mm_status mm_decoder_read(mm_decoder_list *list, const json_t *config, const char *where,
+                          mm_error *error);
+mm_status mm_decoder_make_wordpiece(mm_decoder_list *list, const char *prefix, mm_error *error);
+void mm_decoder_list_free(mm_decoder_list *list);
+
+void mm_decode_texts_init(mm_decode_texts *texts);
+void mm_decode_texts_free(mm_decode_texts *texts);
+bool mm_decode_texts_add(mm_decode_texts *texts, const char *text, size_t length);
+// Ends the text that was appended to texts->bytes piece by piece.
+bool mm_decode_texts_end(mm_decode_texts *texts);
+static inline size_t mm_decode_texts_start(const mm_decode_texts *texts, size_t index) {
+    return index ? texts->ends[index - 1] : 0;
+}
+// *out is NUL-terminated and the caller's to mm_free. Uses up `texts`.
+mm_status mm_decoder_run(const mm_decoder_list *list, mm_decode_texts *texts, char **out,
+                         size_t *out_length, mm_error *error);
+const mm_decoder_kind *mm_decoder_find_kind(const char *type); // or NULL
+
+#endif

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one call of encode works with; lives in mm_encoding.scratch and is reused.
+#ifndef MM_TEXT_ENCODE_WORK_H
+#define MM_TEXT_ENCODE_WORK_H
+
+#include "text/rewrite.h"
+
+#include "base/error.h"
+
+typedef struct mm_piece_list { // parts of the present text
+    mm_span *items;
+    size_t count, capacity;
+} mm_piece_list;
+
+typedef struct mm_token_list {
+    uint32_t *ids;
+    mm_span *spans; // bytes of the original; NULL unless offsets are wanted
+    size_t count, capacity, spans_capacity;
+} mm_token_list;
+
+typedef struct mm_encode_work {
+    mm_rewrite text;
+    mm_piece_list pieces, next_pieces;
+    mm_token_list sequences[2]; // text and pair
+    mm_token_list *tokens;      // the one being filled
+    uint64_t *hashes;           // scratch of the model
+    size_t hashes_capacity;
+    uint32_t *points; // code point number of each byte of the original
+    size_t points_capacity;
+    bool want_offsets;
+} mm_encode_work;
+
+void mm_encode_work_free(mm_encode_work *work); // frees the members, not the struct
+// False when out of memory.
+bool mm_piece_add(mm_piece_list *list, size_t start, size_t end);
+bool mm_token_reserve(mm_encode_work *work, size_t extra);
+// `start` and `end` are bytes of work->text.
+static inline bool mm_token_add(mm_encode_work *work, uint32_t id, size_t start, size_t end) {
+    mm_token_list *tokens = work->tokens;
+    if (tokens->count == tokens->capacity && !mm_token_reserve(work, 1))
+        return false;
+    tokens->ids[tokens->count] = id;
+    if (work->want_offsets)
+        tokens->spans[tokens->count] = mm_rewrite_origin(&work->text, start, end);
+    tokens->count++;
+    return true;
+}
+
+#endif

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "text/model.h"
+
+#include "base/memory.h"
+
+#include <string.h>
+
+static const mm_model_kind kinds[] = {
+    {"WordPiece", mm_wordpiece_read, mm_wordpiece_tokenize},
+    {"WordLevel", mm_wordlevel_read, mm_wordlevel_tokenize},
+};
+
+// Older files have no "type": the shape decides, in the reference library's order.
+static const char *type_by_shape(const json_t *config) {
+    if (json_object_get(config, "merges"))
+        return "BPE";
+    if (json_is_array(json_object_get(config, "vocab")))
+        return "Unigram";
+    if (json_object_get(config, "continuing_subword_prefix"))
+        return "WordPiece";
+    return "WordLevel";
+}
+
+mm_status mm_model_read(mm_model *model, const json_t *config, const char *where, mm_error *error) {
+    if (!json_is_object(config))
+        return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: \"model\" is missing", where);
+    const char *type;
+    mm_status status = mm_json_get_string(&type, config, "type", NULL, where, error);
+    if (status)
+        return status;
+    if (!type)
+        type = type_by_shape(config);
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strcmp(kinds[i].type, type) != 0)
+            continue;
+        if (!json_is_object(json_object_get(config, "vocab")))
+            return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: \"vocab\" must be an object",
+                           where);
+        model->kind = &kinds[i];
+        return kinds[i].read(model, config, where, error);
+    }
+    return mm_fail(error, MM_STATUS_MODEL_UNSUPPORTED,
+                   "%s: the tokenizer model \"%s\" is not supported", where, type);
+}
+
+mm_status mm_model_make_wordpiece(mm_model *model, const mm_wordpiece_options *options,
+                                  mm_error *error) {
+    json_t *config =
+        json_pack("{s:s, s:s, s:I}", "unk_token", options->unk_token, "continuing_subword_prefix",
+                  options->prefix, "max_input_chars_per_word", (json_int_t)options->max_characters);
+    if (!config)
+        return mm_fail_memory(error, "WordPiece");
+    model->kind = &kinds[0];
+    mm_status status = mm_wordpiece_read(model, config, "WordPiece", error);
+    json_decref(config);
+    return status;
+}
+
+void mm_model_free(mm_model *model) {
+    mm_vocabulary_free(&model->vocabulary);
+    mm_free(model->settings);
+    *model = (mm_model){0};
+}

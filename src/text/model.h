@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Models: the third stage, from pieces of text to token ids.
+//
+// To add a kind: write its functions, declare them below, add a row to the table in model.c.
+#ifndef MM_TEXT_MODEL_H
+#define MM_TEXT_MODEL_H
+
+#include "text/encode_work.h"
+#include "text/vocabulary.h"
+
+#include "base/json.h"
+
+typedef struct mm_model mm_model;
+
+typedef struct mm_model_kind {
+    const char *type;
+    // The vocabulary is filled already; `config` is the rest of "model". The settings are a plain
+    // block that mm_free releases.
+    mm_status (*read)(mm_model *model, const json_t *config, const char *where, mm_error *error);
+    // Appends the tokens of all of work->pieces.
+    mm_status (*tokenize)(const mm_model *model, mm_encode_work *work, mm_error *error);
+} mm_model_kind;
+
+struct mm_model {
+    const mm_model_kind *kind;
+    mm_vocabulary vocabulary;
+    void *settings;
+};
+
+// What WordPiece needs when no tokenizer.json says so.
+typedef struct mm_wordpiece_options {
+    const char *unk_token, *prefix;
+    size_t max_characters; // of a word; longer ones are unknown
+} mm_wordpiece_options;
+
+// Finds the kind that "type", or else the shape of `config`, asks for and reads its settings.
+// UNSUPPORTED names a kind not built. model->vocabulary must be finished.
+mm_status mm_model_read(mm_model *model, const json_t *config, const char *where, mm_error *error);
+mm_status mm_model_make_wordpiece(mm_model *model, const mm_wordpiece_options *options,
+                                  mm_error *error);
+void mm_model_free(mm_model *model); // accepts a zeroed one
+
+mm_status mm_wordpiece_read(mm_model *model, const json_t *config, const char *where,
+                            mm_error *error);
+mm_status mm_wordpiece_tokenize(const mm_model *model, mm_encode_work *work, mm_error *error);
+mm_status mm_wordlevel_read(mm_model *model, const json_t *config, const char *where,
+                            mm_error *error);
+mm_status mm_wordlevel_tokenize(const mm_model *model, mm_encode_work *work, mm_error *error);
+
+#endif

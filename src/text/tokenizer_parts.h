@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a tokenizer is made of, for the files that build one and the one that runs it.
+#ifndef MM_TEXT_TOKENIZER_PARTS_H
+#define MM_TEXT_TOKENIZER_PARTS_H
+
+#include "text/added_tokens.h"
+#include "text/decoder.h"
+#include "text/model.h"
+#include "text/normalizer.h"
+#include "text/postprocessor.h"
+#include "text/pretokenizer.h"
+#include "text/tokenizer.h"
+
+struct mm_tokenizer { // in the order a text goes through
+    mm_added_tokens added;
+    mm_normalizer_list normalizers;
+    mm_pretokenizer_list pretokenizers;
+    mm_model model;
+    mm_postprocessor postprocessor;
+    mm_decoder_list decoders;
+    size_t model_max_length;
+};
+
+// A zeroed tokenizer; free with mm_tokenizer_free at any stage of building.
+mm_status mm_tokenizer_make(mm_tokenizer **out, mm_error *error);
+// Fills a zeroed one from the bytes of tokenizer.json. The caller prepares the added tokens.
+mm_status mm_tokenizer_read_json(mm_tokenizer *tokenizer, const char *json, size_t length,
+                                 const char *where, mm_error *error);
+// Reads the flags of one added token; `content` stays NULL when the object has none.
+mm_status mm_tokenizer_read_added(mm_added_token *token, const json_t *config, const char *where,
+                                  mm_error *error);
+
+#endif
