@@ -95,6 +95,8 @@ static mm_status encode_sequence(const mm_tokenizer *tokenizer, mm_encode_work *
         return status;
     }
     work->tokens->count = 0;
+    if (!mm_token_reserve(work, 1)) // spans too, which the last call may not have wanted
+        return mm_fail_memory(error, "tokens");
     mm_added_cutter cutter = {
         .tokens = &tokenizer->added, .set = &tokenizer->added.raw, .text = text, .length = length};
     mm_added_part part;
