@@ -85,8 +85,9 @@ mm_status mm_session_run(mm_session *session, size_t count, mm_batch_function fu
 void mm_lane_fail(mm_lane *lane, mm_status status, const char *message);
 // For finding where numbers break: with watching on, mm_lane_layer records the first layer whose
 // output is not finite.
-void mm_session_watch(mm_session *session, bool on);
-int mm_session_first_bad_layer(const mm_session *session); // -1: none
+enum { MM_NO_LAYER = -2 };
+void mm_session_watch(mm_session *session, bool on);       // then run one batch at a time
+int mm_session_first_bad_layer(const mm_session *session); // MM_NO_LAYER: none
 
 // ---- Activations and batches -------------------------------------------------------------------
 

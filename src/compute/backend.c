@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// Forwards the interface to the device an object belongs to.
+#include "compute/backend_ops.h"
+
+static const mm_backend_ops *ops_of(const void *object) {
+    return ((const mm_backend_object *)object)->ops;
+}
+
+void mm_backend_free(mm_backend *backend) {
+    if (backend)
+        ops_of(backend)->free(backend);
+}
+
+const char *mm_backend_device(const mm_backend *backend) {
+    return ops_of(backend)->device;
+}
+
+bool mm_backend_supports(const mm_backend *backend, mm_compute_dtype dtype) {
+    return ops_of(backend)->supports(backend, dtype);
+}
+
+int32_t mm_backend_batch_rows(const mm_backend *backend) {
+    return ops_of(backend)->batch_rows(backend);
+}
+
+mm_status mm_weights_create(mm_weights **out, mm_backend *backend, mm_compute_dtype dtype,
+                            mm_error *error) {
+    return ops_of(backend)->weights_create(out, backend, dtype, error);
+}
+
+void mm_weights_free(mm_weights *weights) {
+    if (weights)
+        ops_of(weights)->weights_free(weights);
+}
+
+mm_status mm_weights_add_matrix(const mm_matrix **out, mm_weights *weights, int parts,
+                                const mm_tensor *const *weight, const mm_tensor *const *bias,
+                                mm_error *error) {
+    return ops_of(weights)->add_matrix(out, weights, parts, weight, bias, error);
+}
+
+mm_status mm_weights_add_table(const mm_table **out, mm_weights *weights, const mm_tensor *tensor,
+                               mm_error *error) {
+    return ops_of(weights)->add_table(out, weights, tensor, error);
+}
+
+mm_status mm_weights_add_norm(const mm_norm **out, mm_weights *weights, const mm_tensor *weight,
+                              const mm_tensor *bias, double epsilon, mm_error *error) {
+    return ops_of(weights)->add_norm(out, weights, weight, bias, epsilon, error);
+}
+
+mm_status mm_weights_add_relative(const mm_relative **out, mm_weights *weights,
+                                  const mm_tensor *tensor, int64_t buckets, int64_t max_distance,
+                                  int64_t max_length, bool bidirectional, mm_error *error) {
+    return ops_of(weights)->add_relative(out, weights, tensor, buckets, max_distance, max_length,
+                                         bidirectional, error);
+}
+
+size_t mm_weights_bytes(const mm_weights *weights) {
+    return ops_of(weights)->weights_bytes(weights);
+}
+
+mm_status mm_weights_pack(mm_weights *weights, int threads, mm_error *error) {
+    return ops_of(weights)->weights_pack(weights, threads, error);
+}
+
+mm_status mm_session_create(mm_session **out, mm_backend *backend, int threads, mm_error *error) {
+    return ops_of(backend)->session_create(out, backend, threads, error);
+}
+
+void mm_session_free(mm_session *session) {
+    if (session)
+        ops_of(session)->session_free(session);
+}
+
+mm_status mm_session_reserve(mm_session *session, const mm_weights *weights, int64_t rows,
+                             int64_t row_floats, mm_error *error) {
+    return ops_of(session)->session_reserve(session, weights, rows, row_floats, error);
+}
+
+mm_status mm_session_run(mm_session *session, size_t count, mm_batch_function function,
+                         void *payload, mm_error *error) {
+    return ops_of(session)->session_run(session, count, function, payload, error);
+}
+
+void mm_session_watch(mm_session *session, bool on) {
+    ops_of(session)->session_watch(session, on);
+}
+
+int mm_session_first_bad_layer(const mm_session *session) {
+    return ops_of(session)->session_first_bad_layer(session);
+}
+
+void mm_lane_fail(mm_lane *lane, mm_status status, const char *message) {
+    ops_of(lane)->lane_fail(lane, status, message);
+}
+
+mm_activation mm_lane_activation(mm_lane *lane, int64_t rows, int64_t columns) {
+    return ops_of(lane)->lane_activation(lane, rows, columns);
+}
+
+void mm_lane_layer(mm_lane *lane, int layer, const mm_activation *x) {
+    ops_of(lane)->lane_layer(lane, layer, x);
+}
+
+void mm_embed(mm_lane *lane, mm_activation *out, const mm_batch *batch,
+              const mm_embed_tables *tables) {
+    ops_of(lane)->embed(lane, out, batch, tables);
+}
+
+void mm_linear(mm_lane *lane, mm_activation *out, const mm_activation *in, const mm_matrix *matrix,
+               const mm_epilogue *epilogue) {
+    ops_of(lane)->linear(lane, out, in, matrix, epilogue);
+}
+
+void mm_feed_forward(mm_lane *lane, mm_activation *out, const mm_activation *in,
+                     const mm_matrix *up, const mm_matrix *gate, const mm_matrix *down,
+                     mm_function function, const mm_epilogue *epilogue) {
+    ops_of(lane)->feed_forward(lane, out, in, up, gate, down, function, epilogue);
+}
+
+void mm_attention(mm_lane *lane, mm_activation *out, const mm_activation *qkv,
+                  const mm_batch *batch, const mm_attention_options *options) {
+    ops_of(lane)->attention(lane, out, qkv, batch, options);
+}
+
+void mm_normalize_layer(mm_lane *lane, mm_activation *out, const mm_activation *in,
+                        const mm_norm *norm) {
+    ops_of(lane)->normalize_layer(lane, out, in, norm);
+}
+
+void mm_pool(mm_lane *lane, mm_activation *out, int64_t column, const mm_activation *x,
+             const mm_batch *batch, mm_pooling pooling) {
+    ops_of(lane)->pool(lane, out, column, x, batch, pooling);
+}
+
+void mm_normalize_l2(mm_lane *lane, mm_activation *x) {
+    ops_of(lane)->normalize_l2(lane, x);
+}
+
+void mm_download(mm_lane *lane, float *out, const mm_activation *x) {
+    ops_of(lane)->download(lane, out, x);
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files of the CPU backend share: the concrete objects behind the handles of backend.h.
+//
+// A session's threads form a team. While many batches are left, each thread runs whole batches on a
+// lane of its own; the last few are run by all threads together on one lane. A lane of several
+// threads splits a product by weight panels, so that each weight is read once.
+#ifndef MM_COMPUTE_CPU_CPU_H
+#define MM_COMPUTE_CPU_CPU_H
+
+#include "base/team.h"
+#include "compute/backend_ops.h"
+#include "compute/cpu/kernels.h"
+#include "compute/cpu/product.h"
+
+#include <stdatomic.h>
+
+enum { MM_CPU_TILE = MM_PRODUCT_MAX_ROWS }; // rows that go through a product together
+
+struct mm_backend {
+    const mm_backend_ops *ops;
+    const mm_kernels *kernels;
+    mm_products *products;
+};
+
+// ---- Weights (cpu_weights.c) ----
+
+struct mm_matrix {
+    struct mm_matrix *next;
+    int64_t out_features, in_features;
+    int parts;
+    const mm_tensor *weight[4], *bias[4]; // sources; NULL after packing
+    int panels;
+    int64_t panel_columns; // of every panel but the last, which has what is left
+    const mm_product_shape *shape, *last_shape;
+    size_t panel_bytes; // packed, rounded up to 64
+    char *packed;       // panels one behind the other
+    float *bias_values; // [out_features]
+};
+
+struct mm_table {
+    struct mm_table *next;
+    const mm_tensor *source;
+    int64_t rows, columns;
+    mm_dtype dtype; // F32, F16 or BF16
+    size_t row_bytes;
+    char *values;
+};
+
+struct mm_norm {
+    struct mm_norm *next;
+    const mm_tensor *weight, *bias;
+    int64_t columns;
+    mm_layer_norm values;
+};
+
+struct mm_relative {
+    struct mm_relative *next;
+    const mm_tensor *source;
+    int64_t buckets, heads, max_distance, max_length;
+    bool bidirectional;
+    float *values; // [heads][2 * max_length - 1], the middle is distance 0
+};
+
+struct mm_weights {
+    const mm_backend_ops *ops;
+    mm_backend *backend;
+    mm_compute_dtype dtype;
+    struct mm_matrix *matrices;
+    struct mm_table *tables;
+    struct mm_norm *norms;
+    struct mm_relative *relatives;
+    size_t bytes;            // of the one region that holds all
+    int64_t max_in, max_out; // over the matrices
+    char *memory;            // NULL until packed
+};
+
+static inline const mm_product_shape *mm_matrix_shape(const mm_matrix *matrix, int panel) {
+    return panel == matrix->panels - 1 ? matrix->last_shape : matrix->shape;
+}
+
+static inline int64_t mm_matrix_columns(const mm_matrix *matrix, int panel) {
+    int64_t left = matrix->out_features - panel * matrix->panel_columns;
+    return left < matrix->panel_columns ? left : matrix->panel_columns;
+}
+
+extern const mm_backend_ops mm_cpu_ops;
+
+mm_status mm_cpu_weights_create(mm_weights **out, mm_backend *backend, mm_compute_dtype dtype,
+                                mm_error *error);
+void mm_cpu_weights_free(mm_weights *weights);
+mm_status mm_cpu_add_matrix(const mm_matrix **out, mm_weights *weights, int parts,
+                            const mm_tensor *const *weight, const mm_tensor *const *bias,
+                            mm_error *error);
+mm_status mm_cpu_add_table(const mm_table **out, mm_weights *weights, const mm_tensor *tensor,
+                           mm_error *error);
+mm_status mm_cpu_add_norm(const mm_norm **out, mm_weights *weights, const mm_tensor *weight,
+                          const mm_tensor *bias, double epsilon, mm_error *error);
+mm_status mm_cpu_add_relative(const mm_relative **out, mm_weights *weights, const mm_tensor *tensor,
+                              int64_t buckets, int64_t max_distance, int64_t max_length,
+                              bool bidirectional, mm_error *error);
+size_t mm_cpu_weights_bytes(const mm_weights *weights);
+mm_status mm_cpu_weights_pack(mm_weights *weights, int threads, mm_error *error);
+
+// ---- Sessions and lanes (cpu_session.c) ----
+
+// What one thread needs for itself while it works on any lane.
+typedef struct mm_cpu_member {
+    mm_product_caller *caller;
+    float *panel;      // [MM_CPU_TILE, widest panel]: a product's result
+    float *gate_panel; // the same for the gate of a gated feed-forward
+    void *attention;   // scratch of an attention kernel
+} mm_cpu_member;
+
+struct mm_lane {
+    const mm_backend_ops *ops;
+    mm_session *session;
+    int first, members; // which of the session's members work on it
+    char *arena;        // activations of the current batch
+    size_t arena_used, arena_bytes;
+    void *cast;         // [MM_CPU_TILE, max_in] bf16: a tile of a product's input
+    float *inner;       // [MM_CPU_TILE, max_out] f32 or bf16: between the halves of a feed-forward
+    float *tile;        // [MM_CPU_TILE, max_out]: results that wait for residual and norm
+    atomic_flag failed; // the first failure of a batch takes it and writes `error`
+    mm_error error;
+};
+
+struct mm_session {
+    const mm_backend_ops *ops;
+    mm_backend *backend;
+    mm_compute_dtype dtype;
+    mm_team *team;
+    int threads;
+    mm_cpu_member *members; // [threads]
+    mm_lane *lanes;         // [threads + 1]; the last is the team's, on the first one's memory
+    char *memory;           // scratch and arenas of all
+    size_t memory_bytes;
+    int64_t rows, row_floats, max_in, max_out; // what memory is laid out for
+    bool watch;
+    int first_bad_layer;
+};
+
+mm_status mm_cpu_session_create(mm_session **out, mm_backend *backend, int threads,
+                                mm_error *error);
+void mm_cpu_session_free(mm_session *session);
+mm_status mm_cpu_session_reserve(mm_session *session, const mm_weights *weights, int64_t rows,
+                                 int64_t row_floats, mm_error *error);
+mm_status mm_cpu_session_run(mm_session *session, size_t count, mm_batch_function function,
+                             void *payload, mm_error *error);
+void mm_cpu_session_watch(mm_session *session, bool on);
+int mm_cpu_session_first_bad_layer(const mm_session *session);
+void mm_cpu_lane_fail(mm_lane *lane, mm_status status, const char *message);
+mm_activation mm_cpu_lane_activation(mm_lane *lane, int64_t rows, int64_t columns);
+void mm_cpu_lane_layer(mm_lane *lane, int layer, const mm_activation *x);
+
+// A step of an operation: called once for each member of the lane, 0 <= member < lane->members.
+typedef void (*mm_cpu_step)(mm_lane *lane, int member, const void *arguments);
+// Runs a step on the lane's threads; does nothing once the lane has failed.
+void mm_cpu_lane_run(mm_lane *lane, mm_cpu_step step, const void *arguments);
+void mm_cpu_lane_barrier(mm_lane *lane); // inside a step, by every member
+static inline mm_cpu_member *mm_cpu_member_of(mm_lane *lane, int member) {
+    return &lane->session->members[lane->first + member];
+}
+
+// ---- Operations (cpu_linear.c, cpu_attention.c, cpu_rows.c) ----
+
+void mm_cpu_embed(mm_lane *lane, mm_activation *out, const mm_batch *batch,
+                  const mm_embed_tables *tables);
+void mm_cpu_linear(mm_lane *lane, mm_activation *out, const mm_activation *in,
+                   const mm_matrix *matrix, const mm_epilogue *epilogue);
+void mm_cpu_feed_forward(mm_lane *lane, mm_activation *out, const mm_activation *in,
+                         const mm_matrix *up, const mm_matrix *gate, const mm_matrix *down,
+                         mm_function function, const mm_epilogue *epilogue);
+void mm_cpu_attention(mm_lane *lane, mm_activation *out, const mm_activation *qkv,
+                      const mm_batch *batch, const mm_attention_options *options);
+void mm_cpu_normalize_layer(mm_lane *lane, mm_activation *out, const mm_activation *in,
+                            const mm_norm *norm);
+void mm_cpu_pool(mm_lane *lane, mm_activation *out, int64_t column, const mm_activation *x,
+                 const mm_batch *batch, mm_pooling pooling);
+void mm_cpu_normalize_l2(mm_lane *lane, mm_activation *x);
+void mm_cpu_download(mm_lane *lane, float *out, const mm_activation *x);
+
+#endif

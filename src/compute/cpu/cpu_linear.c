@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products and what follows them, tile by tile: a tile of rows passes all panels of a matrix before
+// the next tile begins, so that its intermediate values stay in the core's cache. The members of a
+// lane take panels in turn; between the phases of a tile they wait for each other.
+#include "compute/cpu/cpu.h"
+
+#include <string.h>
+
+// Rows cut into tiles of nearly equal size, each a multiple of the row step but the last.
+typedef struct tiling {
+    int64_t rows, tile_rows;
+} tiling;
+
+static tiling tiles_of(int64_t rows) {
+    int64_t tiles = (rows + MM_CPU_TILE - 1) / MM_CPU_TILE;
+    int64_t each = tiles ? (rows + tiles - 1) / tiles : MM_CPU_TILE;
+    return (tiling){rows,
+                    (each + MM_PRODUCT_ROW_STEP - 1) / MM_PRODUCT_ROW_STEP * MM_PRODUCT_ROW_STEP};
+}
+
+static int tile_height(const tiling *tiles, int64_t first) {
+    int64_t left = tiles->rows - first;
+    return (int)(left < tiles->tile_rows ? left : tiles->tile_rows);
+}
+
+static float *row_of(const mm_activation *x, int64_t row) {
+    return (float *)x->data + row * x->columns;
+}
+
+// A member's share [*from, *to) of `count` rows.
+static void share(const mm_lane *lane, int member, int count, int *from, int *to) {
+    *from = count * member / lane->members;
+    *to = count * (member + 1) / lane->members;
+}
+
+// The tile's input in the type the products take; bf16 is converted by all members together.
+static const void *tile_input(mm_lane *lane, int member, const mm_activation *in, int64_t first,
+                              int height) {
+    if (lane->session->dtype == MM_COMPUTE_F32)
+        return row_of(in, first);
+    uint16_t *cast = lane->cast;
+    size_t columns = (size_t)in->columns;
+    int from, to;
+    share(lane, member, height, &from, &to);
+    lane->session->backend->kernels->to_bf16(
+        cast + (size_t)from * columns, row_of(in, first + from), (size_t)(to - from) * columns);
+    mm_cpu_lane_barrier(lane);
+    return cast;
+}
+
+// result [height, panel columns], dense
+static void product(mm_lane *lane, int member, const mm_matrix *matrix, int panel, int height,
+                    float *result, const void *x) {
+    mm_error error = {0};
+    if (mm_product_run(mm_cpu_member_of(lane, member)->caller, mm_matrix_shape(matrix, panel),
+                       height, result, x, matrix->packed + (size_t)panel * matrix->panel_bytes,
+                       &error))
+        mm_cpu_lane_fail(lane, error.status, error.message);
+}
+
+// All panels of `matrix` for one tile: out[row][column] = function(x W^T + b).
+static void tile_product(mm_lane *lane, int member, const mm_matrix *matrix, int height, float *out,
+                         int64_t out_stride, const void *x, mm_function function) {
+    const mm_kernels *kernels = lane->session->backend->kernels;
+    float *result = mm_cpu_member_of(lane, member)->panel;
+    for (int panel = member; panel < matrix->panels; panel += lane->members) {
+        int64_t first = panel * matrix->panel_columns, columns = mm_matrix_columns(matrix, panel);
+        product(lane, member, matrix, panel, height, result, x);
+        for (int row = 0; row < height; row++)
+            kernels->finish(out + row * out_stride + first, result + row * columns,
+                            matrix->bias_values + first, (size_t)columns, function);
+    }
+}
+
+// Residual and norm for a member's share of a tile's rows.
+static void finish_tile(mm_lane *lane, int member, const mm_activation *out, int64_t first,
+                        int height, const mm_epilogue *epilogue) {
+    const mm_kernels *kernels = lane->session->backend->kernels;
+    size_t columns = (size_t)out->columns;
+    int from, to;
+    share(lane, member, height, &from, &to);
+    for (int row = from; row < to; row++) {
+        const float *x = lane->tile + (size_t)row * columns;
+        const float *residual = epilogue->residual ? row_of(epilogue->residual, first + row) : NULL;
+        if (epilogue->norm)
+            kernels->layer_norm(row_of(out, first + row), x, residual, &epilogue->norm->values,
+                                columns);
+        else
+            kernels->add(row_of(out, first + row), x, residual, columns);
+    }
+}
+
+// ---- Linear
+// ---------------------------------------------------------------------------------------
+
+typedef struct linear_arguments {
+    mm_activation out, in;
+    const mm_matrix *matrix;
+    mm_epilogue epilogue;
+} linear_arguments;
+
+static void linear_step(mm_lane *lane, int member, const void *arguments) {
+    const linear_arguments *a = arguments;
+    bool waits = a->epilogue.residual || a->epilogue.norm; // for complete rows
+    tiling tiles = tiles_of(a->in.rows);
+    for (int64_t first = 0; first < tiles.rows; first += tiles.tile_rows) {
+        int height = tile_height(&tiles, first);
+        const void *x = tile_input(lane, member, &a->in, first, height);
+        tile_product(lane, member, a->matrix, height, waits ? lane->tile : row_of(&a->out, first),
+                     a->out.columns, x, a->epilogue.function);
+        mm_cpu_lane_barrier(lane);
+        if (waits) {
+            finish_tile(lane, member, &a->out, first, height, &a->epilogue);
+            mm_cpu_lane_barrier(lane);
+        }
+    }
+}
+
+void mm_cpu_linear(mm_lane *lane, mm_activation *out, const mm_activation *in,
+                   const mm_matrix *matrix, const mm_epilogue *epilogue) {
+    linear_arguments arguments = {*out, *in, matrix, epilogue ? *epilogue : (mm_epilogue){0}};
+    mm_cpu_lane_run(lane, linear_step, &arguments);
+}
+
+// ---- Feed-forward
+// ---------------------------------------------------------------------------------
+
+typedef struct feed_forward_arguments {
+    mm_activation out, in;
+    const mm_matrix *up, *gate, *down;
+    mm_function function;
+    mm_epilogue epilogue;
+} feed_forward_arguments;
+
+// The half before `down` for one panel of a tile, into lane->inner in the products' type.
+static void inner_panel(mm_lane *lane, int member, const feed_forward_arguments *a, int panel,
+                        int height, const void *x) {
+    const mm_kernels *kernels = lane->session->backend->kernels;
+    mm_cpu_member *own = mm_cpu_member_of(lane, member);
+    int64_t first = panel * a->up->panel_columns, columns = mm_matrix_columns(a->up, panel);
+    int64_t stride = a->up->out_features;
+    bool wide = lane->session->dtype == MM_COMPUTE_F32;
+    product(lane, member, a->up, panel, height, own->panel, x);
+    if (a->gate)
+        product(lane, member, a->gate, panel, height, own->gate_panel, x);
+    for (int row = 0; row < height; row++) {
+        float *up = own->panel + row * columns;
+        float *gate = own->gate_panel + row * columns;
+        float *inner = lane->inner + row * stride + first;
+        uint16_t *inner_bf16 = (uint16_t *)(void *)lane->inner + row * stride + first;
+        const float *bias = a->up->bias_values + first;
+        if (a->gate) {
+            kernels->finish(up, up, bias, (size_t)columns, MM_FUNCTION_NONE);
+            kernels->finish(gate, gate, a->gate->bias_values + first, (size_t)columns, a->function);
+            kernels->multiply(up, gate, (size_t)columns);
+            if (wide)
+                memcpy(inner, up, (size_t)columns * sizeof(float));
+            else
+                kernels->to_bf16(inner_bf16, up, (size_t)columns);
+        } else if (wide) {
+            kernels->finish(inner, up, bias, (size_t)columns, a->function);
+        } else {
+            kernels->finish_bf16(inner_bf16, up, bias, (size_t)columns, a->function);
+        }
+    }
+}
+
+static void feed_forward_step(mm_lane *lane, int member, const void *arguments) {
+    const feed_forward_arguments *a = arguments;
+    bool waits = a->epilogue.residual || a->epilogue.norm;
+    tiling tiles = tiles_of(a->in.rows);
+    for (int64_t first = 0; first < tiles.rows; first += tiles.tile_rows) {
+        int height = tile_height(&tiles, first);
+        const void *x = tile_input(lane, member, &a->in, first, height);
+        for (int panel = member; panel < a->up->panels; panel += lane->members)
+            inner_panel(lane, member, a, panel, height, x);
+        mm_cpu_lane_barrier(lane);
+        tile_product(lane, member, a->down, height, waits ? lane->tile : row_of(&a->out, first),
+                     a->out.columns, lane->inner, MM_FUNCTION_NONE);
+        mm_cpu_lane_barrier(lane);
+        if (waits) {
+            finish_tile(lane, member, &a->out, first, height, &a->epilogue);
+            mm_cpu_lane_barrier(lane);
+        }
+    }
+}
+
+void mm_cpu_feed_forward(mm_lane *lane, mm_activation *out, const mm_activation *in,
+                         const mm_matrix *up, const mm_matrix *gate, const mm_matrix *down,
+                         mm_function function, const mm_epilogue *epilogue) {
+    feed_forward_arguments arguments = {
+        *out, *in, up, gate, down, function, epilogue ? *epilogue : (mm_epilogue){0}};
+    mm_cpu_lane_run(lane, feed_forward_step, &arguments);
+}

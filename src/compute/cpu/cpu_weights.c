@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: Apache-2.0
+// Weights on the CPU: noted while a model binds, then converted and packed into one region, by all
+// threads at once, straight from the mapped files.
+#include "base/memory.h"
+#include "base/team.h"
+#include "compute/cpu/cpu.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+
+enum { ALIGNMENT = 64, TABLE_CHUNK = 512 };
+
+static size_t align(size_t bytes) {
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+mm_status mm_cpu_weights_create(mm_weights **out, mm_backend *backend, mm_compute_dtype dtype,
+                                mm_error *error) {
+    *out = mm_calloc(1, sizeof(**out));
+    if (!*out)
+        return mm_fail_memory(error, "a model's weights");
+    (*out)->ops = backend->ops;
+    (*out)->backend = backend;
+    (*out)->dtype = dtype;
+    return MM_STATUS_OK;
+}
+
+#define FREE_LIST(list)                                                                            \
+    for (void *item = list, *next; item; item = next) {                                            \
+        next = *(void **)item;                                                                     \
+        mm_free(item);                                                                             \
+    }
+
+void mm_cpu_weights_free(mm_weights *weights) {
+    if (!weights)
+        return;
+    FREE_LIST(weights->matrices)
+    FREE_LIST(weights->tables)
+    FREE_LIST(weights->norms)
+    FREE_LIST(weights->relatives)
+    mm_pages_free(weights->memory, weights->memory ? weights->bytes : 0);
+    mm_free(weights);
+}
+
+// ---- Noting
+// ---------------------------------------------------------------------------------------
+
+static void add_bytes(mm_weights *weights, size_t bytes) {
+    weights->bytes += align(bytes);
+}
+
+// Wide enough to run at full speed, and an even number of panels where possible, so that two
+// threads share them evenly.
+static int64_t choose_panel_columns(int64_t out_features) {
+    static const int64_t widths[] = {256, 192, 128};
+    for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
+        if (out_features % widths[i] == 0 && out_features / widths[i] % 2 == 0)
+            return widths[i];
+    }
+    for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
+        if (out_features % widths[i] == 0)
+            return widths[i];
+    }
+    return out_features < 256 ? out_features : 256;
+}
+
+mm_status mm_cpu_add_matrix(const mm_matrix **out, mm_weights *weights, int parts,
+                            const mm_tensor *const *weight, const mm_tensor *const *bias,
+                            mm_error *error) {
+    *out = NULL;
+    mm_matrix *matrix = mm_calloc(1, sizeof(*matrix));
+    if (!matrix)
+        return mm_fail_memory(error, "a weight matrix");
+    matrix->next = weights->matrices;
+    weights->matrices = matrix;
+    matrix->parts = parts;
+    matrix->in_features = weight[0]->shape[1];
+    for (int i = 0; i < parts; i++) {
+        matrix->weight[i] = weight[i];
+        matrix->bias[i] = bias ? bias[i] : NULL;
+        matrix->out_features += weight[i]->shape[0];
+    }
+    matrix->panel_columns = choose_panel_columns(matrix->out_features);
+    matrix->panels =
+        (int)((matrix->out_features + matrix->panel_columns - 1) / matrix->panel_columns);
+    mm_products *products = weights->backend->products;
+    mm_status status = mm_products_shape(&matrix->shape, products, matrix->panel_columns,
+                                         matrix->in_features, weights->dtype, error);
+    if (!status)
+        status = mm_products_shape(&matrix->last_shape, products,
+                                   mm_matrix_columns(matrix, matrix->panels - 1),
+                                   matrix->in_features, weights->dtype, error);
+    if (status)
+        return status; // the list owns the matrix
+    matrix->panel_bytes = align(mm_product_packed_bytes(matrix->shape));
+    add_bytes(weights, (size_t)(matrix->panels - 1) * matrix->panel_bytes +
+                           align(mm_product_packed_bytes(matrix->last_shape)));
+    add_bytes(weights, (size_t)matrix->out_features * sizeof(float));
+    if (matrix->in_features > weights->max_in)
+        weights->max_in = matrix->in_features;
+    if (matrix->out_features > weights->max_out)
+        weights->max_out = matrix->out_features;
+    *out = matrix;
+    return MM_STATUS_OK;
+}
+
+mm_status mm_cpu_add_table(const mm_table **out, mm_weights *weights, const mm_tensor *tensor,
+                           mm_error *error) {
+    mm_table *table = mm_calloc(1, sizeof(*table));
+    *out = table;
+    if (!table)
+        return mm_fail_memory(error, "an embedding table");
+    *table = (mm_table){.next = weights->tables,
+                        .source = tensor,
+                        .rows = tensor->shape[0],
+                        .columns = tensor->shape[1]};
+    weights->tables = table;
+    // Rows are converted when they are looked up, so a table keeps the smaller of the two types.
+    if (tensor->dtype == MM_DTYPE_F16 || tensor->dtype == MM_DTYPE_BF16)
+        table->dtype = tensor->dtype;
+    else
+        table->dtype = weights->dtype == MM_COMPUTE_BF16 ? MM_DTYPE_BF16 : MM_DTYPE_F32;
+    table->row_bytes = (size_t)table->columns * (table->dtype == MM_DTYPE_F32 ? 4 : 2);
+    add_bytes(weights, (size_t)table->rows * table->row_bytes);
+    return MM_STATUS_OK;
+}
+
+mm_status mm_cpu_add_norm(const mm_norm **out, mm_weights *weights, const mm_tensor *weight,
+                          const mm_tensor *bias, double epsilon, mm_error *error) {
+    mm_norm *norm = mm_calloc(1, sizeof(*norm));
+    *out = norm;
+    if (!norm)
+        return mm_fail_memory(error, "a normalisation");
+    *norm = (mm_norm){.next = weights->norms,
+                      .weight = weight,
+                      .bias = bias,
+                      .columns = weight->shape[0],
+                      .values = {.epsilon = (float)epsilon}};
+    weights->norms = norm;
+    add_bytes(weights, (size_t)norm->columns * sizeof(float));
+    add_bytes(weights, bias ? (size_t)norm->columns * sizeof(float) : 0);
+    return MM_STATUS_OK;
+}
+
+mm_status mm_cpu_add_relative(const mm_relative **out, mm_weights *weights, const mm_tensor *tensor,
+                              int64_t buckets, int64_t max_distance, int64_t max_length,
+                              bool bidirectional, mm_error *error) {
+    mm_relative *relative = mm_calloc(1, sizeof(*relative));
+    *out = relative;
+    if (!relative)
+        return mm_fail_memory(error, "a relative position bias");
+    *relative = (mm_relative){.next = weights->relatives,
+                              .source = tensor,
+                              .buckets = buckets,
+                              .heads = tensor->shape[1],
+                              .max_distance = max_distance,
+                              .max_length = max_length,
+                              .bidirectional = bidirectional};
+    weights->relatives = relative;
+    add_bytes(weights, (size_t)(relative->heads * (2 * max_length - 1)) * sizeof(float));
+    return MM_STATUS_OK;
+}
+
+size_t mm_cpu_weights_bytes(const mm_weights *weights) {
+    return weights->bytes;
+}
+
+// ---- Packing
+// --------------------------------------------------------------------------------------
+
+// One thread's share of packing; threads take the next panel or chunk until none is left.
+typedef struct packer {
+    mm_weights *weights;
+    atomic_size_t next;
+    struct packer_member {
+        mm_product_caller *caller;
+        float *staging;
+        size_t staging_bytes;
+        mm_status status;
+        mm_error error;
+    } * members;
+    int threads;
+} packer;
+
+static bool all_finite(const float *values, int64_t count) {
+    // A sum of products with zero is NaN exactly when a value is NaN or infinite; it has no branch.
+    float sum[8] = {0};
+    int64_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        for (int lane = 0; lane < 8; lane++)
+            sum[lane] += values[i + lane] * 0.0f;
+    }
+    for (; i < count; i++)
+        sum[0] += values[i] * 0.0f;
+    float total = 0;
+    for (int lane = 0; lane < 8; lane++)
+        total += sum[lane];
+    return total == 0;
+}
+
+static mm_status load(float *out, const mm_tensor *tensor, int64_t start, int64_t count,
+                      mm_error *error) {
+    mm_tensor_to_f32(out, tensor, start, count);
+    if (all_finite(out, count))
+        return MM_STATUS_OK;
+    mm_status status =
+        mm_fail(error, MM_STATUS_MODEL_CORRUPT,
+                "tensor \"%s\" holds NaN or infinite values; download the model again, or take a "
+                "version of it that was trained to the end",
+                tensor->name);
+    return status;
+}
+
+static mm_status pack_panel(struct packer_member *member, const mm_matrix *matrix, int panel) {
+    int64_t first = panel * matrix->panel_columns, columns = mm_matrix_columns(matrix, panel);
+    int64_t filled = 0, part_start = 0;
+    for (int part = 0; part < matrix->parts && filled < columns; part++) {
+        const mm_tensor *tensor = matrix->weight[part];
+        int64_t part_rows = tensor->shape[0];
+        int64_t from = first + filled - part_start;
+        if (from < part_rows) {
+            int64_t take =
+                part_rows - from < columns - filled ? part_rows - from : columns - filled;
+            mm_status status =
+                load(member->staging + filled * matrix->in_features, tensor,
+                     from * matrix->in_features, take * matrix->in_features, &member->error);
+            if (status)
+                return status;
+            filled += take;
+        }
+        part_start += part_rows;
+    }
+    return mm_product_pack(member->caller, mm_matrix_shape(matrix, panel),
+                           matrix->packed + (size_t)panel * matrix->panel_bytes, member->staging,
+                           &member->error);
+}
+
+static mm_status pack_table_chunk(const mm_kernels *kernels, struct packer_member *member,
+                                  const mm_table *table, int64_t first) {
+    int64_t rows = table->rows - first < TABLE_CHUNK ? table->rows - first : TABLE_CHUNK;
+    const mm_tensor *source = table->source;
+    char *out = table->values + (size_t)first * table->row_bytes;
+    mm_status status = load(member->staging, source, first * table->columns, rows * table->columns,
+                            &member->error);
+    if (status)
+        return status;
+    size_t values = (size_t)(rows * table->columns);
+    if (table->dtype == source->dtype)
+        memcpy(out, (const char *)source->data + (size_t)first * table->row_bytes,
+               (size_t)rows * table->row_bytes);
+    else if (table->dtype == MM_DTYPE_F32)
+        memcpy(out, member->staging, values * sizeof(float));
+    else
+        kernels->to_bf16((uint16_t *)(void *)out, member->staging, values);
+    return MM_STATUS_OK;
+}
+
+// Work item number `index`: panels of all matrices first, then chunks of all tables.
+static bool pack_item(packer *work, struct packer_member *member, size_t index) {
+    for (const mm_matrix *matrix = work->weights->matrices; matrix; matrix = matrix->next) {
+        if (index < (size_t)matrix->panels) {
+            member->status = pack_panel(member, matrix, (int)index);
+            return true;
+        }
+        index -= (size_t)matrix->panels;
+    }
+    for (const mm_table *table = work->weights->tables; table; table = table->next) {
+        size_t chunks = (size_t)((table->rows + TABLE_CHUNK - 1) / TABLE_CHUNK);
+        if (index < chunks) {
+            member->status = pack_table_chunk(work->weights->backend->kernels, member, table,
+                                              (int64_t)index * TABLE_CHUNK);
+            return true;
+        }
+        index -= chunks;
+    }
+    return false;
+}
+
+static void pack_step(void *payload, int index) {
+    packer *work = payload;
+    struct packer_member *member = &work->members[index];
+    int threads = mm_product_thread_enter();
+    while (!member->status && pack_item(work, member, atomic_fetch_add(&work->next, 1)))
+        continue;
+    mm_product_thread_leave(threads);
+}
+
+// transformers MPNetEncoder.relative_position_bucket and T5Attention._relative_position_bucket.
+static int64_t bucket_of(const mm_relative *relative, int64_t distance) {
+    int64_t buckets = relative->buckets, offset = 0, n = distance < 0 ? -distance : distance;
+    if (relative->bidirectional) {
+        buckets /= 2;
+        offset = distance > 0 ? buckets : 0;
+    } else {
+        n = distance < 0 ? -distance : 0;
+    }
+    int64_t exact = buckets / 2;
+    if (n < exact)
+        return offset + n;
+    float ratio = logf((float)n / (float)exact) /
+                  logf((float)relative->max_distance / (float)exact) * (float)(buckets - exact);
+    int64_t large = exact + (int64_t)ratio;
+    return offset + (large < buckets - 1 ? large : buckets - 1);
+}
+
+static mm_status pack_small(mm_weights *weights, float *staging, mm_error *error) {
+    mm_status status = MM_STATUS_OK;
+    for (mm_matrix *matrix = weights->matrices; matrix && !status; matrix = matrix->next) {
+        float *bias = matrix->bias_values;
+        for (int i = 0; i < matrix->parts && !status; i++) {
+            int64_t count = matrix->weight[i]->shape[0];
+            if (matrix->bias[i])
+                status = load(bias, matrix->bias[i], 0, count, error);
+            bias += count;
+        }
+    }
+    for (mm_norm *norm = weights->norms; norm && !status; norm = norm->next) {
+        status =
+            load((float *)(uintptr_t)norm->values.weight, norm->weight, 0, norm->columns, error);
+        if (!status && norm->bias)
+            status =
+                load((float *)(uintptr_t)norm->values.bias, norm->bias, 0, norm->columns, error);
+    }
+    for (mm_relative *relative = weights->relatives; relative && !status;
+         relative = relative->next) {
+        int64_t span = 2 * relative->max_length - 1;
+        status = load(staging, relative->source, 0, relative->buckets * relative->heads, error);
+        for (int64_t head = 0; head < relative->heads && !status; head++) {
+            for (int64_t i = 0; i < span; i++) {
+                int64_t bucket = bucket_of(relative, i - (relative->max_length - 1));
+                relative->values[head * span + i] = staging[bucket * relative->heads + head];
+            }
+        }
+    }
+    return status;
+}
+
+static void *take(char **cursor, size_t bytes) {
+    void *memory = *cursor;
+    *cursor += align(bytes);
+    return memory;
+}
+
+// Gives every object its place in the region; returns the floats a thread needs for staging.
+static int64_t lay_out(mm_weights *weights) {
+    char *cursor = weights->memory;
+    int64_t staging = 0;
+    for (mm_matrix *m = weights->matrices; m; m = m->next) {
+        m->packed = take(&cursor, (size_t)(m->panels - 1) * m->panel_bytes +
+                                      align(mm_product_packed_bytes(m->last_shape)));
+        m->bias_values = take(&cursor, (size_t)m->out_features * sizeof(float));
+        if (m->panel_columns * m->in_features > staging)
+            staging = m->panel_columns * m->in_features;
+    }
+    for (mm_table *t = weights->tables; t; t = t->next) {
+        t->values = take(&cursor, (size_t)t->rows * t->row_bytes);
+        if (TABLE_CHUNK * t->columns > staging)
+            staging = TABLE_CHUNK * t->columns;
+    }
+    for (mm_norm *n = weights->norms; n; n = n->next) {
+        n->values.weight = take(&cursor, (size_t)n->columns * sizeof(float));
+        if (n->bias)
+            n->values.bias = take(&cursor, (size_t)n->columns * sizeof(float));
+    }
+    for (mm_relative *r = weights->relatives; r; r = r->next) {
+        r->values = take(&cursor, (size_t)(r->heads * (2 * r->max_length - 1)) * sizeof(float));
+        if (r->buckets * r->heads > staging)
+            staging = r->buckets * r->heads;
+    }
+    return staging;
+}
+
+static mm_status packer_members_create(packer *work, int64_t staging, mm_error *error) {
+    work->members = mm_calloc((size_t)work->threads, sizeof(*work->members));
+    if (!work->members)
+        return mm_fail_memory(error, "packing threads");
+    mm_status status = MM_STATUS_OK;
+    for (int i = 0; i < work->threads && !status; i++) {
+        struct packer_member *member = &work->members[i];
+        status = mm_product_caller_create(&member->caller, work->weights->backend->products, error);
+        member->staging_bytes = (size_t)staging * sizeof(float);
+        member->staging = mm_pages_alloc(member->staging_bytes);
+        if (!status && !member->staging)
+            status = mm_fail_memory(error, "staging for weights");
+    }
+    return status;
+}
+
+static void packer_members_free(packer *work) {
+    for (int i = 0; i < work->threads && work->members; i++) {
+        mm_product_caller_free(work->members[i].caller);
+        mm_pages_free(work->members[i].staging, work->members[i].staging_bytes);
+    }
+    mm_free(work->members);
+}
+
+mm_status mm_cpu_weights_pack(mm_weights *weights, int threads, mm_error *error) {
+    packer work = {.weights = weights, .threads = threads};
+    mm_team *team = NULL;
+    weights->memory = mm_pages_alloc(weights->bytes);
+    if (!weights->memory)
+        return mm_fail(error, MM_STATUS_OUT_OF_MEMORY, "no memory for %zu bytes of weights",
+                       weights->bytes);
+    int64_t staging = lay_out(weights);
+    mm_status status = packer_members_create(&work, staging, error);
+    if (!status)
+        status = mm_team_create(&team, threads, error);
+    if (!status) {
+        mm_team_run(team, pack_step, &work);
+        for (int i = 0; i < threads && !status; i++) {
+            status = work.members[i].status;
+            if (status && error)
+                *error = work.members[i].error;
+        }
+    }
+    if (!status)
+        status = pack_small(weights, work.members[0].staging, error);
+    mm_team_free(team);
+    packer_members_free(&work);
+    return status;
+}

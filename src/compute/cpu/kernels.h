@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Row kernels: what happens between products. A C reference (kernels_c.c) and faster versions that
+// replace entries of the table, chosen once by the processor; MM_CPU_KERNELS=c, avx2, avx512 or
+// avx512_bf16 forces a lower tier. Every entry of every tier is checked against the reference by
+// tests/compute/test_kernels.c, which also times them.
+#ifndef MM_COMPUTE_CPU_KERNELS_H
+#define MM_COMPUTE_CPU_KERNELS_H
+
+#include "compute/backend.h"
+
+typedef struct mm_layer_norm {
+    const float *weight;
+    const float *bias; // or NULL
+    float epsilon;
+} mm_layer_norm;
+
+// One head of one sequence. Strides count floats from row to row.
+typedef struct mm_attention_head {
+    const float *q, *k, *v; // [rows, head_dim]
+    size_t stride;
+    float *out; // [rows, head_dim]
+    size_t out_stride;
+    size_t rows, head_dim;
+    float scale;
+    const float *bias; // bias[j - i] is added to the score of query i and key j; or NULL
+    void *scratch;     // mm_attention_scratch_bytes, 64-byte aligned
+} mm_attention_head;
+
+typedef struct mm_kernels {
+    const char *name;
+    // out = norm(x + residual); residual may be NULL, out may be x or residual.
+    void (*layer_norm)(float *out, const float *x, const float *residual, const mm_layer_norm *norm,
+                       size_t columns);
+    // out = x + residual
+    void (*add)(float *out, const float *x, const float *residual, size_t columns);
+    // out [columns] += or = (when first) one row of a table stored as `dtype` (F32, F16 or BF16).
+    void (*look_up)(float *out, const void *row, mm_dtype dtype, size_t columns, bool first);
+    // out = function(x + bias) for one row of a panel; in place when out == x.
+    void (*finish)(float *out, const float *x, const float *bias, size_t columns,
+                   mm_function function);
+    // The same, rounded to bf16 (to nearest even).
+    void (*finish_bf16)(uint16_t *out, const float *x, const float *bias, size_t columns,
+                        mm_function function);
+    void (*multiply)(float *out, const float *x, size_t columns); // out *= x
+    void (*to_bf16)(uint16_t *out, const float *x, size_t columns);
+    void (*attention)(const mm_attention_head *head);
+    void (*attention_bf16)(const mm_attention_head *head); // NULL where bf16 is not supported
+} mm_kernels;
+
+// The best table for this processor and MM_CPU_KERNELS. Immutable.
+const mm_kernels *mm_kernels_select(void);
+// Each tier this processor can run, reference first; for tests. NULL past the end.
+const mm_kernels *mm_kernels_tier(size_t index);
+size_t mm_attention_scratch_bytes(size_t rows, size_t head_dim);
+
+// Tiers overwrite what they have in a copy of the tier below.
+void mm_kernels_init_c(mm_kernels *kernels);
+void mm_kernels_init_avx2(mm_kernels *kernels);
+void mm_kernels_init_avx512(mm_kernels *kernels);
+void mm_kernels_init_avx512_bf16(mm_kernels *kernels);
+
+// The reference functions, for the shapes a fast version does not take.
+void mm_attention_c(const mm_attention_head *head);
+void mm_finish_c(float *out, const float *x, const float *bias, size_t columns,
+                 mm_function function);
+
+#endif

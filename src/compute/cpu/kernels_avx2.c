@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compute/cpu/kernels.h"
+
+void mm_kernels_init_avx2(mm_kernels *kernels) {
+    (void)kernels;
+}

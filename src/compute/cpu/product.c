@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compute/cpu/product.h"
+
+#include "base/memory.h"
+
+#include <dnnl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+// oneDNN's threading runtime; its header comes with the compiler, not with the library.
+void omp_set_num_threads(int threads);
+int omp_get_max_threads(void);
+
+enum { ROW_VARIANTS = MM_PRODUCT_MAX_ROWS / MM_PRODUCT_ROW_STEP };
+
+struct mm_product_shape {
+    mm_products *products;
+    mm_product_shape *next;
+    int index; // position among the shapes, for the callers' tables
+    int64_t columns, depth;
+    mm_compute_dtype dtype;
+    int fixed_rows; // 0, or the only number of rows that is used (see choose_row_policy)
+    dnnl_memory_desc_t packed;
+    size_t packed_bytes;
+    _Atomic(dnnl_primitive_t) primitives[ROW_VARIANTS]; // made on first use, under the mutex
+};
+
+struct mm_products {
+    dnnl_engine_t engine;
+    pthread_mutex_t mutex; // guards the list and the making of primitives
+    mm_product_shape *shapes;
+    int shape_count;
+};
+
+// A primitive with the memory objects its arguments need, so that a call only sets pointers.
+typedef struct product_call {
+    dnnl_primitive_t primitive; // borrowed from the shape
+    dnnl_memory_t x, weights, out, scratchpad;
+} product_call;
+
+struct mm_product_caller {
+    mm_products *products;
+    dnnl_stream_t stream;
+    product_call *calls; // [shape index][row variant]
+    int shape_capacity;
+    void *scratchpad;
+    size_t scratchpad_bytes;
+};
+
+static mm_status fail(mm_error *error, const char *what, dnnl_status_t status) {
+    if (status == dnnl_out_of_memory)
+        return mm_fail_memory(error, what);
+    return mm_fail(error, MM_STATUS_INTERNAL, "oneDNN: %s failed with status %d", what,
+                   (int)status);
+}
+
+int mm_product_thread_enter(void) {
+    int before = omp_get_max_threads();
+    if (before != 1)
+        omp_set_num_threads(1);
+    return before;
+}
+
+void mm_product_thread_leave(int before) {
+    if (before != 1)
+        omp_set_num_threads(before);
+}
+
+mm_status mm_products_create(mm_products **out, mm_error *error) {
+    *out = NULL;
+    mm_products *products = mm_calloc(1, sizeof(*products));
+    if (!products)
+        return mm_fail_memory(error, "the product engine");
+    dnnl_status_t status = dnnl_engine_create(&products->engine, dnnl_cpu, 0);
+    if (status != dnnl_success) {
+        mm_free(products);
+        return fail(error, "making the engine", status);
+    }
+    pthread_mutex_init(&products->mutex, NULL);
+    *out = products;
+    return MM_STATUS_OK;
+}
+
+void mm_products_free(mm_products *products) {
+    if (!products)
+        return;
+    for (mm_product_shape *shape = products->shapes, *next; shape; shape = next) {
+        next = shape->next;
+        for (int i = 0; i < ROW_VARIANTS; i++) {
+            if (shape->primitives[i])
+                dnnl_primitive_destroy(shape->primitives[i]);
+        }
+        mm_free(shape);
+    }
+    dnnl_engine_destroy(products->engine);
+    pthread_mutex_destroy(&products->mutex);
+    mm_free(products);
+}
+
+static dnnl_data_type_t data_type(mm_compute_dtype dtype) {
+    return dtype == MM_COMPUTE_BF16 ? dnnl_bf16 : dnnl_f32;
+}
+
+static dnnl_status_t matrix_desc(dnnl_memory_desc_t *out, int64_t rows, int64_t columns,
+                                 dnnl_data_type_t type, dnnl_format_tag_t tag) {
+    dnnl_dims_t dims = {rows, columns};
+    return dnnl_memory_desc_init_by_tag(out, 2, dims, type, tag);
+}
+
+// A product of `rows` rows over a shape; `packed` NULL lets oneDNN choose the packed form.
+static dnnl_status_t describe(dnnl_primitive_desc_t *out, const mm_product_shape *shape, int rows,
+                              const dnnl_memory_desc_t *packed) {
+    dnnl_memory_desc_t x, weights, result;
+    dnnl_data_type_t type = data_type(shape->dtype);
+    dnnl_status_t status = matrix_desc(&x, rows, shape->depth, type, dnnl_ab);
+    if (!status)
+        status = matrix_desc(&weights, shape->depth, shape->columns, type, dnnl_format_tag_any);
+    if (!status)
+        status = matrix_desc(&result, rows, shape->columns, dnnl_f32, dnnl_ab);
+    dnnl_matmul_desc_t product;
+    if (!status)
+        status = dnnl_matmul_desc_init(&product, &x, packed ? packed : &weights, NULL, &result);
+    dnnl_primitive_attr_t attributes = NULL;
+    if (!status)
+        status = dnnl_primitive_attr_create(&attributes);
+    if (!status)
+        status = dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user);
+    if (!status)
+        status =
+            dnnl_primitive_desc_create(out, &product, attributes, shape->products->engine, NULL);
+    dnnl_primitive_attr_destroy(attributes);
+    return status;
+}
+
+// The batched kernels of AVX-512 give a row the same bits for any number of rows. The older gemm
+// does not: there every call computes the same number of rows.
+static int choose_row_policy(const_dnnl_primitive_desc_t description) {
+    const char *name = NULL;
+    dnnl_primitive_desc_query(description, dnnl_query_impl_info_str, 0, &name);
+    return name && strncmp(name, "brg", 3) == 0 ? 0 : MM_PRODUCT_MAX_ROWS;
+}
+
+static mm_status shape_create(mm_product_shape **out, mm_products *products, int64_t columns,
+                              int64_t depth, mm_compute_dtype dtype, mm_error *error) {
+    mm_product_shape *shape = mm_calloc(1, sizeof(*shape));
+    if (!shape)
+        return mm_fail_memory(error, "a product shape");
+    *shape = (mm_product_shape){
+        .products = products, .columns = columns, .depth = depth, .dtype = dtype};
+    dnnl_primitive_desc_t description;
+    dnnl_status_t status = describe(&description, shape, MM_PRODUCT_MAX_ROWS, NULL);
+    if (status) {
+        mm_free(shape);
+        return fail(error, "describing a product", status);
+    }
+    shape->packed = *dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0);
+    shape->packed_bytes = dnnl_memory_desc_get_size(&shape->packed);
+    shape->fixed_rows = choose_row_policy(description);
+    dnnl_primitive_desc_destroy(description);
+    *out = shape;
+    return MM_STATUS_OK;
+}
+
+mm_status mm_products_shape(const mm_product_shape **out, mm_products *products, int64_t columns,
+                            int64_t depth, mm_compute_dtype dtype, mm_error *error) {
+    pthread_mutex_lock(&products->mutex);
+    mm_product_shape *shape = products->shapes;
+    while (shape && (shape->columns != columns || shape->depth != depth || shape->dtype != dtype))
+        shape = shape->next;
+    mm_status status = MM_STATUS_OK;
+    if (!shape) {
+        status = shape_create(&shape, products, columns, depth, dtype, error);
+        if (!status) {
+            shape->index = products->shape_count++;
+            shape->next = products->shapes;
+            products->shapes = shape;
+        }
+    }
+    pthread_mutex_unlock(&products->mutex);
+    *out = status ? NULL : shape;
+    return status;
+}
+
+size_t mm_product_packed_bytes(const mm_product_shape *shape) {
+    return shape->packed_bytes;
+}
+
+// ---- Callers
+// -------------------------------------------------------------------------------------
+
+mm_status mm_product_caller_create(mm_product_caller **out, mm_products *products,
+                                   mm_error *error) {
+    *out = NULL;
+    mm_product_caller *caller = mm_calloc(1, sizeof(*caller));
+    if (!caller)
+        return mm_fail_memory(error, "a product caller");
+    caller->products = products;
+    dnnl_status_t status =
+        dnnl_stream_create(&caller->stream, products->engine, dnnl_stream_default_flags);
+    if (status) {
+        mm_free(caller);
+        return fail(error, "making a stream", status);
+    }
+    *out = caller;
+    return MM_STATUS_OK;
+}
+
+static void call_destroy(product_call *call) {
+    dnnl_memory_t memories[] = {call->x, call->weights, call->out, call->scratchpad};
+    for (size_t i = 0; i < sizeof(memories) / sizeof(memories[0]); i++) {
+        if (memories[i])
+            dnnl_memory_destroy(memories[i]);
+    }
+    *call = (product_call){0};
+}
+
+void mm_product_caller_free(mm_product_caller *caller) {
+    if (!caller)
+        return;
+    for (int i = 0; i < caller->shape_capacity * ROW_VARIANTS; i++)
+        call_destroy(&caller->calls[i]);
+    mm_free(caller->calls);
+    mm_pages_free(caller->scratchpad, caller->scratchpad_bytes);
+    dnnl_stream_destroy(caller->stream);
+    mm_free(caller);
+}
+
+static mm_status find_primitive(dnnl_primitive_t *out, const mm_product_shape *shape, int variant,
+                                mm_error *error) {
+    _Atomic(dnnl_primitive_t) *slot = &((mm_product_shape *)(uintptr_t)shape)->primitives[variant];
+    *out = atomic_load_explicit(slot, memory_order_acquire);
+    if (*out)
+        return MM_STATUS_OK;
+    pthread_mutex_lock(&shape->products->mutex);
+    dnnl_status_t status = dnnl_success;
+    *out = atomic_load_explicit(slot, memory_order_relaxed);
+    if (!*out) {
+        dnnl_primitive_desc_t description;
+        status = describe(&description, shape, (variant + 1) * MM_PRODUCT_ROW_STEP, &shape->packed);
+        if (!status) {
+            status = dnnl_primitive_create(out, description);
+            dnnl_primitive_desc_destroy(description);
+        }
+        if (!status)
+            atomic_store_explicit(slot, *out, memory_order_release);
+    }
+    pthread_mutex_unlock(&shape->products->mutex);
+    return status ? fail(error, "making a product", status) : MM_STATUS_OK;
+}
+
+static mm_status grow_scratchpad(mm_product_caller *caller, size_t bytes, mm_error *error) {
+    if (bytes <= caller->scratchpad_bytes)
+        return MM_STATUS_OK;
+    mm_pages_free(caller->scratchpad, caller->scratchpad_bytes);
+    caller->scratchpad_bytes = 0;
+    caller->scratchpad = mm_pages_alloc(bytes);
+    if (!caller->scratchpad)
+        return mm_fail_memory(error, "a product's scratchpad");
+    caller->scratchpad_bytes = bytes;
+    return MM_STATUS_OK;
+}
+
+static mm_status call_create(product_call *call, mm_product_caller *caller,
+                             const mm_product_shape *shape, int variant, mm_error *error) {
+    mm_status failure = find_primitive(&call->primitive, shape, variant, error);
+    if (failure)
+        return failure;
+    const_dnnl_primitive_desc_t description;
+    dnnl_status_t status = dnnl_primitive_get_primitive_desc(call->primitive, &description);
+    const struct {
+        dnnl_memory_t *memory;
+        dnnl_query_t query;
+    } arguments[] = {
+        {&call->x, dnnl_query_src_md},
+        {&call->weights, dnnl_query_weights_md},
+        {&call->out, dnnl_query_dst_md},
+        {&call->scratchpad, dnnl_query_scratchpad_md},
+    };
+    for (size_t i = 0; i < sizeof(arguments) / sizeof(arguments[0]) && !status; i++) {
+        const dnnl_memory_desc_t *memory =
+            dnnl_primitive_desc_query_md(description, arguments[i].query, 0);
+        if (arguments[i].query == dnnl_query_scratchpad_md)
+            failure = grow_scratchpad(caller, dnnl_memory_desc_get_size(memory), error);
+        if (failure)
+            break;
+        status = dnnl_memory_create(arguments[i].memory, memory, caller->products->engine,
+                                    DNNL_MEMORY_NONE);
+    }
+    if (status)
+        failure = fail(error, "making a product's arguments", status);
+    if (failure)
+        call_destroy(call);
+    return failure;
+}
+
+static mm_status find_call(product_call **out, mm_product_caller *caller,
+                           const mm_product_shape *shape, int variant, mm_error *error) {
+    if (shape->index >= caller->shape_capacity) {
+        int capacity = shape->index + 8;
+        product_call *calls =
+            mm_array_realloc(caller->calls, (size_t)capacity * ROW_VARIANTS, sizeof(*calls));
+        if (!calls)
+            return mm_fail_memory(error, "product arguments");
+        memset(calls + caller->shape_capacity * ROW_VARIANTS, 0,
+               sizeof(*calls) * (size_t)(capacity - caller->shape_capacity) * ROW_VARIANTS);
+        caller->calls = calls;
+        caller->shape_capacity = capacity;
+    }
+    *out = &caller->calls[shape->index * ROW_VARIANTS + variant];
+    return (*out)->primitive ? MM_STATUS_OK : call_create(*out, caller, shape, variant, error);
+}
+
+mm_status mm_product_run(mm_product_caller *caller, const mm_product_shape *shape, int rows,
+                         float *out, const void *x, const void *packed, mm_error *error) {
+    int computed = shape->fixed_rows ? shape->fixed_rows : rows;
+    product_call *call = NULL;
+    mm_status failure =
+        find_call(&call, caller, shape, (computed - 1) / MM_PRODUCT_ROW_STEP, error);
+    if (failure)
+        return failure;
+    // oneDNN's C interface has no const; it does not write to x and weights.
+    dnnl_memory_set_data_handle(call->x, (void *)(uintptr_t)x);
+    dnnl_memory_set_data_handle(call->weights, (void *)(uintptr_t)packed);
+    dnnl_memory_set_data_handle(call->out, out);
+    dnnl_memory_set_data_handle(call->scratchpad, caller->scratchpad);
+    const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, call->x},
+                                         {DNNL_ARG_WEIGHTS, call->weights},
+                                         {DNNL_ARG_DST, call->out},
+                                         {DNNL_ARG_SCRATCHPAD, call->scratchpad}};
+    dnnl_status_t status = dnnl_primitive_execute(call->primitive, caller->stream, 4, arguments);
+    return status ? fail(error, "a product", status) : MM_STATUS_OK;
+}
+
+mm_status mm_product_pack(mm_product_caller *caller, const mm_product_shape *shape, void *packed,
+                          const float *rows, mm_error *error) {
+    dnnl_dims_t dims = {shape->depth, shape->columns}, strides = {1, shape->depth};
+    dnnl_memory_desc_t from;
+    dnnl_engine_t engine = caller->products->engine;
+    dnnl_status_t status = dnnl_memory_desc_init_by_strides(&from, 2, dims, dnnl_f32, strides);
+    dnnl_primitive_desc_t description = NULL;
+    dnnl_primitive_t reorder = NULL;
+    dnnl_memory_t source = NULL, target = NULL;
+    if (!status)
+        status = dnnl_reorder_primitive_desc_create(&description, &from, engine, &shape->packed,
+                                                    engine, NULL);
+    if (!status)
+        status = dnnl_primitive_create(&reorder, description);
+    if (!status)
+        status = dnnl_memory_create(&source, &from, engine, (void *)(uintptr_t)rows);
+    if (!status)
+        status = dnnl_memory_create(&target, &shape->packed, engine, packed);
+    const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, target}};
+    if (!status)
+        status = dnnl_primitive_execute(reorder, caller->stream, 2, arguments);
+    if (source)
+        dnnl_memory_destroy(source);
+    if (target)
+        dnnl_memory_destroy(target);
+    if (reorder)
+        dnnl_primitive_destroy(reorder);
+    if (description)
+        dnnl_primitive_desc_destroy(description);
+    return status ? fail(error, "packing weights", status) : MM_STATUS_OK;
+}
