@@ -12,9 +12,17 @@ static mm_kernels tiers[TIERS];
 static size_t tier_count;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+// For what older compilers have no name in __builtin_cpu_supports: registers EAX, EBX, ECX, EDX.
+static bool cpuid_bit(unsigned leaf, unsigned subleaf, int number, int bit) {
+    unsigned registers[4] = {0};
+    return __get_cpuid_count(leaf, subleaf, &registers[0], &registers[1], &registers[2],
+                             &registers[3]) &&
+           (registers[number] >> bit & 1);
+}
+
 static bool has_avx2(void) {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-           __builtin_cpu_supports("f16c");
+    bool f16c = cpuid_bit(1, 0, 2, 29);
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && f16c;
 }
 
 static bool has_avx512(void) {
@@ -23,9 +31,7 @@ static bool has_avx512(void) {
 }
 
 static bool has_avx512_bf16(void) {
-    // CPUID leaf 7.1, EAX bit 5; older compilers have no name for it.
-    unsigned eax, ebx, ecx, edx;
-    return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax >> 5 & 1);
+    return cpuid_bit(7, 1, 0, 5);
 }
 
 static bool has_nothing_special(void) {
