@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+// mm bench: throughput and latency of a model in this process, and what the machine could do.
+#include "base/clock.h"
+#include "base/memory.h"
+#include "cli/bench_texts.h"
+#include "cli/input.h"
+#include "cli/options.h"
+#include "cli/output.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WARM_QUERIES = 20 };
+
+typedef struct bench_arguments {
+    const char *texts;
+    const char *generate;
+    const char *text;
+    int64_t threads, rounds, queries;
+    bool peak, json;
+} bench_arguments;
+
+static const char default_query[] =
+    "how long does it take to walk from the old harbour to the railway station in winter?";
+
+#define FIELD(field) .offset = offsetof(bench_arguments, field)
+static const mm_option options[] = {
+    {.name = "generate",
+     .kind = MM_OPTION_TEXT,
+     FIELD(generate),
+     .argument = "KIND",
+     .choices = "short mixed",
+     .help =
+         "Texts to make up: short, 1,000 sentences of 5 to 14 words (default); mixed, 300 texts "
+         "of 4 to 300 words. The same in every run."},
+    {.name = "texts",
+     .kind = MM_OPTION_TEXT,
+     FIELD(texts),
+     .argument = "FILE",
+     .help = "Use the lines of this file instead."},
+    {.name = "text",
+     .kind = MM_OPTION_TEXT,
+     FIELD(text),
+     .argument = "TEXT",
+     .help = "The single text whose latency is measured. Default: a question of 17 words."},
+    {.name = "threads",
+     .kind = MM_OPTION_INTEGER,
+     FIELD(threads),
+     .argument = "N",
+     .minimum = 1,
+     .maximum = 4096,
+     .help = "Threads to compute with. Default: the setting cpu_threads."},
+    {.name = "rounds",
+     .kind = MM_OPTION_INTEGER,
+     FIELD(rounds),
+     .argument = "R",
+     .minimum = 0,
+     .maximum = 1000000,
+     .help = "How often all texts are run; the median counts. Default: 5."},
+    {.name = "queries",
+     .kind = MM_OPTION_INTEGER,
+     FIELD(queries),
+     .argument = "Q",
+     .minimum = 0,
+     .maximum = 1000000,
+     .help = "How often the single text is run. Default: 200."},
+    {.name = "peak",
+     .kind = MM_OPTION_SWITCH,
+     FIELD(peak),
+     .help = "Measure the machine instead: products and memory reads. Takes no model."},
+    {.name = "json", .kind = MM_OPTION_SWITCH, FIELD(json), .help = "Print one JSON object."},
+};
+#undef FIELD
+
+typedef struct bench_times {
+    double *milliseconds; // sorted
+    size_t count;
+    size_t texts, tokens;
+    double load_ms;
+    char device[32], dtype[16];
+} bench_times;
+
+static int compare_times(const void *a, const void *b) {
+    double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+// The smallest measured time that `share` of all times do not exceed.
+static double quantile(const bench_times *times, double share) {
+    if (!times->count)
+        return 0;
+    size_t index = (size_t)(share * (double)times->count);
+    return times->milliseconds[index < times->count ? index : times->count - 1];
+}
+
+static double median(const bench_times *times) {
+    size_t half = times->count / 2;
+    if (!times->count)
+        return 0;
+    if (times->count % 2)
+        return times->milliseconds[half];
+    return (times->milliseconds[half - 1] + times->milliseconds[half]) / 2;
+}
+
+static mm_status run_once(bench_times *times, mm_manager *manager, const mm_request *request,
+                          double *milliseconds, mm_error *error) {
+    mm_result *result;
+    int64_t start = mm_clock_now_ns();
+    mm_status status = mm_task(&result, manager, request, error);
+    *milliseconds = (double)(mm_clock_now_ns() - start) / 1e6;
+    if (status)
+        return status;
+    mm_timing timing;
+    mm_result_timing(result, &timing);
+    times->load_ms = timing.load_ms;
+    times->texts = mm_result_count(result);
+    times->tokens = 0;
+    for (size_t i = 0; i < times->texts; i++)
+        times->tokens += mm_result_tokens(result, i);
+    (void)snprintf(times->device, sizeof(times->device), "%s", mm_result_device(result));
+    (void)snprintf(times->dtype, sizeof(times->dtype), "%s", mm_result_dtype(result));
+    mm_result_free(result);
+    return MM_STATUS_OK;
+}
+
+static mm_status measure(bench_times *times, mm_manager *manager, const mm_request *request,
+                         size_t warm, size_t count, mm_error *error) {
+    double ignored, load_ms = 0;
+    if (count && !(times->milliseconds = mm_calloc(count, sizeof(double))))
+        return mm_fail_memory(error, "the measured times");
+    mm_status status = MM_STATUS_OK;
+    for (size_t i = 0; i < warm && !status; i++) {
+        status = run_once(times, manager, request, &ignored, error);
+        load_ms = i == 0 ? times->load_ms : load_ms;
+    }
+    for (size_t i = 0; i < count && !status; i++)
+        status = run_once(times, manager, request, &times->milliseconds[times->count++], error);
+    if (!status && times->count)
+        qsort(times->milliseconds, times->count, sizeof(double), compare_times);
+    times->load_ms = load_ms;
+    return status;
+}
+
+static mm_status read_texts(mm_request *request, const char *path, mm_error *error) {
+    mm_input input;
+    if (!mm_input_open(&input, path, error))
+        return error->status;
+    char *line;
+    size_t length;
+    int got;
+    mm_status status = MM_STATUS_OK;
+    while (!status && (got = mm_input_line(&input, &line, &length, error)) != 0)
+        status = got < 0 ? error->status : mm_request_add_text(request, line, length, error);
+    mm_input_close(&input);
+    return status;
+}
+
+static json_t *report(const char *model, const bench_arguments *arguments, const bench_times *all,
+                      const bench_times *one) {
+    double seconds = median(all) / 1e3;
+    return json_pack(
+        "{s:s, s:s, s:s, s:I, s:f, s:{s:I, s:I, s:I, s:f, s:f, s:f, s:f}, "
+        "s:{s:s, s:I, s:I, s:f, s:f, s:f}}",
+        "model", model, "device", all->device, "dtype", all->dtype, "threads",
+        (json_int_t)arguments->threads, "load_ms", all->load_ms, "throughput", "texts",
+        (json_int_t)all->texts, "tokens", (json_int_t)all->tokens, "rounds", (json_int_t)all->count,
+        "seconds_median", seconds, "seconds_best", quantile(all, 0) / 1e3, "texts_per_second",
+        seconds > 0 ? (double)all->texts / seconds : 0.0, "tokens_per_second",
+        seconds > 0 ? (double)all->tokens / seconds : 0.0, "query", "text", arguments->text,
+        "tokens", (json_int_t)one->tokens, "count", (json_int_t)one->count, "median_ms",
+        median(one), "p90_ms", quantile(one, 0.9), "best_ms", quantile(one, 0));
+}
+
+static int print_report(json_t *object, bool as_json) {
+    char *text = object ? json_dumps(object, JSON_REAL_PRECISION(6)) : NULL;
+    if (!text) {
+        mm_complain("out of memory, or a name that is not UTF-8");
+    } else if (as_json) {
+        mm_output_line(text);
+    } else {
+        const json_t *all = json_object_get(object, "throughput");
+        const json_t *one = json_object_get(object, "query");
+#define REAL(of, key) json_real_value(json_object_get(of, key))
+#define INTEGER(of, key) (long long)json_integer_value(json_object_get(of, key))
+        mm_output_printf("%s on %s, %s; loaded in %.0f ms\n",
+                         json_string_value(json_object_get(object, "model")),
+                         json_string_value(json_object_get(object, "device")),
+                         json_string_value(json_object_get(object, "dtype")),
+                         REAL(object, "load_ms"));
+        mm_output_printf("%lld texts, %lld tokens  %.0f texts/s, %.0f tokens/s (median of %lld, "
+                         "best %.3f s)\n",
+                         INTEGER(all, "texts"), INTEGER(all, "tokens"),
+                         REAL(all, "texts_per_second"), REAL(all, "tokens_per_second"),
+                         INTEGER(all, "rounds"), REAL(all, "seconds_best"));
+        mm_output_printf("one text, %lld tokens  median %.2f ms, p90 %.2f ms (of %lld)\n",
+                         INTEGER(one, "tokens"), REAL(one, "median_ms"), REAL(one, "p90_ms"),
+                         INTEGER(one, "count"));
+#undef REAL
+#undef INTEGER
+    }
+    int status = text ? MM_EXIT_OK : MM_EXIT_FAILED;
+    free(text); // jansson's, from the system's allocator
+    json_decref(object);
+    return status;
+}
+
+static int bench_model(const mm_invocation *line, const bench_arguments *arguments) {
+    const char *model = line->words[0];
+    bench_times all = {0}, one = {0};
+    mm_manager *manager = NULL;
+    mm_request *texts = NULL, *query = NULL;
+    mm_error error = {0};
+    int status = MM_EXIT_USAGE;
+    if (!mm_invocation_request(&texts, line, "embedding", model) ||
+        !mm_invocation_request(&query, line, "embedding", model) ||
+        !mm_invocation_manager(&manager, &status, line))
+        goto done;
+    bool mixed = arguments->generate && strcmp(arguments->generate, "mixed") == 0;
+    mm_status failed = arguments->texts ? read_texts(texts, arguments->texts, &error)
+                                        : mm_bench_texts(texts, mixed, &error);
+    // What the cache knows is not measured.
+    if (!failed)
+        failed = mm_request_set_boolean(texts, "use_cache", false, &error);
+    if (!failed)
+        failed = mm_request_set_boolean(query, "use_cache", false, &error);
+    if (!failed)
+        failed = mm_request_add_text(query, arguments->text, SIZE_MAX, &error);
+    if (!failed)
+        failed = measure(&all, manager, texts, 1, (size_t)arguments->rounds, &error);
+    if (!failed)
+        failed = measure(&one, manager, query, WARM_QUERIES, (size_t)arguments->queries, &error);
+    if (failed) {
+        status = mm_output_failure(&error, arguments->json);
+        mm_output_hint(&error, model);
+    } else {
+        status = print_report(report(model, arguments, &all, &one), arguments->json);
+    }
+done:
+    mm_free(all.milliseconds);
+    mm_free(one.milliseconds);
+    mm_request_free(texts);
+    mm_request_free(query);
+    mm_manager_free(manager);
+    return status;
+}
+
+static int bench_peak(const bench_arguments *arguments) {
+    mm_error error = {0};
+    char *json;
+    if (mm_bench_peak(&json, (int)arguments->threads, &error))
+        return mm_output_failure(&error, arguments->json);
+    json_t *object = json_loads(json, 0, NULL);
+    if (arguments->json || !object) {
+        mm_output_line(json);
+    } else {
+        const json_t *bf16 = json_object_get(object, "bf16_gflops");
+        mm_output_printf("threads        %lld\n",
+                         (long long)json_integer_value(json_object_get(object, "threads")));
+        mm_output_printf("f32 products   %.1f GFLOP/s\n",
+                         json_number_value(json_object_get(object, "f32_gflops")));
+        if (json_is_number(bf16))
+            mm_output_printf("bf16 products  %.1f GFLOP/s\n", json_number_value(bf16));
+        else
+            mm_output_printf("bf16 products  not on this processor\n");
+        mm_output_printf("memory reads   %.1f GB/s\n",
+                         json_number_value(json_object_get(object, "read_gbps")));
+    }
+    json_decref(object);
+    mm_text_free(json);
+    return MM_EXIT_OK;
+}
+
+static int run(const mm_command *command, int argc, char **argv) {
+    bench_arguments arguments = {.text = default_query, .rounds = 5, .queries = 200};
+    mm_invocation line;
+    int status;
+    if (!mm_invocation_read(&line, &status, command, &arguments, argc, argv))
+        return status;
+    char threads[24];
+    if (arguments.threads) {
+        (void)snprintf(threads, sizeof(threads), "%lld", (long long)arguments.threads);
+        mm_invocation_set(&line, "cpu_threads", threads);
+    }
+    if (arguments.peak && line.word_count)
+        status = mm_usage_error(command, "--peak takes no model");
+    else if (arguments.peak)
+        status = bench_peak(&arguments);
+    else if (line.word_count != 1)
+        status = mm_usage_error(command, line.word_count ? "one model at a time" : "no model");
+    else if (arguments.texts && arguments.generate)
+        status = mm_usage_error(command, "--texts and --generate exclude each other");
+    else
+        status = bench_model(&line, &arguments);
+    mm_invocation_free(&line);
+    return status;
+}
+
+const mm_command mm_command_bench = {
+    .name = "bench",
+    .summary = "Measure a model's speed, or the machine's",
+    .synopsis = "MODEL [--generate short|mixed] [--texts FILE] [--threads N] [options]\n"
+                "--peak [--threads N] [--json]",
+    .description =
+        "Loads MODEL into this process, runs all texts in one request a few times, then one short\n"
+        "text many times, and prints texts and tokens a second and the latency's median and 90th\n"
+        "percentile. The embedding cache is off. With --peak it prints what the machine reaches "
+        "in\n"
+        "plain matrix products and in reading memory: the limit to compare with.",
+    .examples = "  mm bench ./all-MiniLM-L6-v2\n"
+                "  mm bench ./all-MiniLM-L6-v2 --generate mixed --threads 2 --dtype bf16\n"
+                "  mm bench ./all-MiniLM-L6-v2 --texts texts.txt --rounds 3 --json\n"
+                "  mm bench --peak\n",
+    .options = options,
+    .option_count = sizeof(options) / sizeof(options[0]),
+    .tasks = MM_TASK_EMBEDDING,
+    .run = run,
+};
