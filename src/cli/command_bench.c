@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // mm bench: throughput and latency of a model in this process, and what the machine could do.
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "cli/bench_texts.h"
 #include "cli/input.h"
 #include "cli/options.h"
 #include "cli/output.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -172,37 +172,39 @@ static json_t *report(const char *model, const bench_arguments *arguments, const
         median(one), "p90_ms", quantile(one, 0.9), "best_ms", quantile(one, 0));
 }
 
-static int print_report(json_t *object, bool as_json) {
-    char *text = object ? json_dumps(object, JSON_REAL_PRECISION(6)) : NULL;
-    if (!text) {
-        mm_complain("out of memory, or a name that is not UTF-8");
-    } else if (as_json) {
-        mm_output_line(text);
-    } else {
-        const json_t *all = json_object_get(object, "throughput");
-        const json_t *one = json_object_get(object, "query");
+static void print_for_people(const json_t *object) {
+    const json_t *all = json_object_get(object, "throughput");
+    const json_t *one = json_object_get(object, "query");
+#define TEXT(of, key) json_string_value(json_object_get(of, key))
 #define REAL(of, key) json_real_value(json_object_get(of, key))
 #define INTEGER(of, key) (long long)json_integer_value(json_object_get(of, key))
-        mm_output_printf("%s on %s, %s; loaded in %.0f ms\n",
-                         json_string_value(json_object_get(object, "model")),
-                         json_string_value(json_object_get(object, "device")),
-                         json_string_value(json_object_get(object, "dtype")),
-                         REAL(object, "load_ms"));
-        mm_output_printf("%lld texts, %lld tokens  %.0f texts/s, %.0f tokens/s (median of %lld, "
-                         "best %.3f s)\n",
-                         INTEGER(all, "texts"), INTEGER(all, "tokens"),
-                         REAL(all, "texts_per_second"), REAL(all, "tokens_per_second"),
-                         INTEGER(all, "rounds"), REAL(all, "seconds_best"));
-        mm_output_printf("one text, %lld tokens  median %.2f ms, p90 %.2f ms (of %lld)\n",
-                         INTEGER(one, "tokens"), REAL(one, "median_ms"), REAL(one, "p90_ms"),
-                         INTEGER(one, "count"));
+    mm_output_printf("model       %s on %s, %s, loaded in %.0f ms\n", TEXT(object, "model"),
+                     TEXT(object, "device"), TEXT(object, "dtype"), REAL(object, "load_ms"));
+    mm_output_printf("throughput  %.0f texts/s, %.0f tokens/s (%lld texts, %lld tokens, median of "
+                     "%lld rounds)\n",
+                     REAL(all, "texts_per_second"), REAL(all, "tokens_per_second"),
+                     INTEGER(all, "texts"), INTEGER(all, "tokens"), INTEGER(all, "rounds"));
+    mm_output_printf(
+        "latency     median %.2f ms, p90 %.2f ms (one text of %lld tokens, %lld times)\n",
+        REAL(one, "median_ms"), REAL(one, "p90_ms"), INTEGER(one, "tokens"), INTEGER(one, "count"));
+#undef TEXT
 #undef REAL
 #undef INTEGER
-    }
-    int status = text ? MM_EXIT_OK : MM_EXIT_FAILED;
-    free(text); // jansson's, from the system's allocator
+}
+
+static int print_report(json_t *object, bool as_json) {
+    mm_buffer text;
+    mm_buffer_init(&text, SIZE_MAX / 4);
+    bool complete = mm_output_json(&text, object, JSON_REAL_PRECISION(6));
+    if (!complete)
+        mm_complain("out of memory");
+    else if (as_json)
+        mm_output_line(text.data);
+    else
+        print_for_people(object);
+    mm_buffer_free(&text);
     json_decref(object);
-    return status;
+    return complete ? MM_EXIT_OK : MM_EXIT_FAILED;
 }
 
 static int bench_model(const mm_invocation *line, const bench_arguments *arguments) {

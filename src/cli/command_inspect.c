@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // mm inspect: what a model is and will cost, for people or as JSON.
+#include "base/json.h"
 #include "cli/options.h"
 #include "cli/output.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 

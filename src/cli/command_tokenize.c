@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // mm tokenize: texts to token ids and back, as JSON lines.
+#include "base/json.h"
 #include "base/utf8.h"
 #include "cli/input.h"
 #include "cli/options.h"
 #include "cli/output.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,6 +39,9 @@ static const mm_option options[] = {
 
 static const char no_memory[] =
     "{\"error\": {\"code\": \"OUT_OF_MEMORY\", \"message\": \"out of memory\", \"details\": {}}}";
+static const char not_utf8[] =
+    "{\"error\": {\"code\": \"INVALID_REQUEST\", \"message\": \"the text is not "
+    "valid UTF-8\", \"details\": {}}}";
 
 // False when stdout is gone.
 static bool answer(const mm_text_codec *codec, const char *json, size_t length, bool *failed) {
@@ -50,31 +53,28 @@ static bool answer(const mm_text_codec *codec, const char *json, size_t length, 
     return written;
 }
 
+// Consumes the object; NULL counts as memory being out.
 static bool answer_object(const mm_text_codec *codec, json_t *object, bool *failed) {
-    char *json = object ? json_dumps(object, JSON_COMPACT) : NULL;
-    bool written = json ? answer(codec, json, strlen(json), failed) : mm_output_line(no_memory);
-    *failed |= !json;
-    free(json); // jansson's, from the system's allocator
+    mm_buffer json;
+    mm_buffer_init(&json, SIZE_MAX / 4);
+    bool written;
+    if (mm_output_json(&json, object, JSON_COMPACT)) {
+        written = answer(codec, json.data, json.length, failed);
+    } else {
+        *failed = true;
+        written = mm_output_line(no_memory);
+    }
+    mm_buffer_free(&json);
     json_decref(object);
     return written;
-}
-
-static json_t *failure(const char *message) {
-    return json_pack("{s:{s:s, s:s, s:{}}}", "error", "code",
-                     mm_status_name(MM_STATUS_INVALID_REQUEST), "message", message, "details");
 }
 
 static bool answer_text(const mm_text_codec *codec, const char *text, size_t length,
                         const tokenize_arguments *arguments, bool *failed) {
     const char *pair = arguments->pair;
     if (!mm_utf8_valid(text, length, NULL) || (pair && !mm_utf8_valid(pair, strlen(pair), NULL))) {
-        json_t *object = failure("the text is not valid UTF-8");
-        char *json = object ? json_dumps(object, 0) : NULL;
-        bool written = mm_output_line(json ? json : no_memory);
-        free(json);
-        json_decref(object);
         *failed = true;
-        return written;
+        return mm_output_line(not_utf8);
     }
     json_t *object = json_pack("{s:s%, s:b}", "text", text, length, "add_special_tokens",
                                !arguments->no_special_tokens);

@@ -63,6 +63,14 @@ int mm_output_finish(int status) {
     return status;
 }
 
+static int append_text(const char *bytes, size_t length, void *payload) {
+    return mm_buffer_append(payload, bytes, length) ? 0 : -1;
+}
+
+bool mm_output_json(mm_buffer *text, const json_t *value, size_t flags) {
+    return value && json_dump_callback(value, append_text, text, flags) == 0;
+}
+
 bool mm_output_npy(FILE *file, const float *values, size_t rows, size_t columns) {
     enum { PREAMBLE = 10, ALIGNMENT = 64 };
     char header[2 * ALIGNMENT];

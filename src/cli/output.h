@@ -3,6 +3,8 @@
 #ifndef MM_CLI_OUTPUT_H
 #define MM_CLI_OUTPUT_H
 
+#include "base/buffer.h"
+#include "base/json.h"
 #include "modelmanager/modelmanager.h"
 
 #include <stdbool.h>
@@ -20,6 +22,9 @@ bool mm_output_write(const void *bytes, size_t length);
 bool mm_output_line(const char *text); // adds the newline
 bool mm_output_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool mm_output_flush(void);
+
+// The JSON text of `value` behind what `text` holds; false when memory is out or value is NULL.
+bool mm_output_json(mm_buffer *text, const json_t *value, size_t flags);
 
 // float32 [rows][columns] as NumPy's .npy format 1.0. Returns false with errno set.
 bool mm_output_npy(FILE *file, const float *values, size_t rows, size_t columns);
