@@ -32,7 +32,8 @@ typedef struct mm_command {
     const char *examples; // whole lines, as one would type them
     const mm_option *options;
     size_t option_count;
-    unsigned tasks; // the parameters of these tasks (MM_TASK_... bits) are flags as well
+    unsigned tasks;      // the parameters of these tasks (MM_TASK_... bits) are flags as well
+    const char *without; // parameters that make no sense here, "a b c"; or NULL
     // argv[0] is the command's name. Returns the exit status.
     int (*run)(const struct mm_command *command, int argc, char **argv);
 } mm_command;

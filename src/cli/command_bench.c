@@ -159,17 +159,18 @@ static mm_status read_texts(mm_request *request, const char *path, mm_error *err
 static json_t *report(const char *model, const bench_arguments *arguments, const bench_times *all,
                       const bench_times *one) {
     double seconds = median(all) / 1e3;
-    return json_pack(
-        "{s:s, s:s, s:s, s:I, s:f, s:{s:I, s:I, s:I, s:f, s:f, s:f, s:f}, "
-        "s:{s:s, s:I, s:I, s:f, s:f, s:f}}",
-        "model", model, "device", all->device, "dtype", all->dtype, "threads",
-        (json_int_t)arguments->threads, "load_ms", all->load_ms, "throughput", "texts",
-        (json_int_t)all->texts, "tokens", (json_int_t)all->tokens, "rounds", (json_int_t)all->count,
-        "seconds_median", seconds, "seconds_best", quantile(all, 0) / 1e3, "texts_per_second",
-        seconds > 0 ? (double)all->texts / seconds : 0.0, "tokens_per_second",
-        seconds > 0 ? (double)all->tokens / seconds : 0.0, "query", "text", arguments->text,
-        "tokens", (json_int_t)one->tokens, "count", (json_int_t)one->count, "median_ms",
-        median(one), "p90_ms", quantile(one, 0.9), "best_ms", quantile(one, 0));
+    json_t *threads = arguments->threads ? json_integer(arguments->threads) : json_null();
+    return json_pack("{s:s, s:s, s:s, s:o, s:f, s:{s:I, s:I, s:I, s:f, s:f, s:f, s:f}, "
+                     "s:{s:s, s:I, s:I, s:f, s:f, s:f}}",
+                     "model", model, "device", all->device, "dtype", all->dtype, "threads", threads,
+                     "load_ms", all->load_ms, "throughput", "texts", (json_int_t)all->texts,
+                     "tokens", (json_int_t)all->tokens, "rounds", (json_int_t)all->count,
+                     "seconds_median", seconds, "seconds_best", quantile(all, 0) / 1e3,
+                     "texts_per_second", seconds > 0 ? (double)all->texts / seconds : 0.0,
+                     "tokens_per_second", seconds > 0 ? (double)all->tokens / seconds : 0.0,
+                     "query", "text", arguments->text, "tokens", (json_int_t)one->tokens, "count",
+                     (json_int_t)one->count, "median_ms", median(one), "p90_ms", quantile(one, 0.9),
+                     "best_ms", quantile(one, 0));
 }
 
 static void print_for_people(const json_t *object) {
@@ -316,5 +317,6 @@ const mm_command mm_command_bench = {
     .options = options,
     .option_count = sizeof(options) / sizeof(options[0]),
     .tasks = MM_TASK_EMBEDDING,
+    .without = "id use_cache keep_alive priority return_ids timeout_ms",
     .run = run,
 };

@@ -165,5 +165,6 @@ const mm_command mm_command_embed = {
     .options = options,
     .option_count = sizeof(options) / sizeof(options[0]),
     .tasks = MM_TASK_EMBEDDING,
+    .without = "keep_alive",
     .run = run,
 };

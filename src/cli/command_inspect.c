@@ -77,6 +77,8 @@ static void print_value(const char *key, json_t *value, int depth) {
     if (json_is_array(value)) {
         size_t index;
         json_t *member;
+        if (json_array_size(value) == 0)
+            mm_output_printf("-");
         json_array_foreach(value, index, member) {
             if (index)
                 mm_output_printf(", ");

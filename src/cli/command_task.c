@@ -33,6 +33,7 @@ typedef struct task_desk {
     mm_manager *manager;
     pthread_mutex_t input_lock;
     mm_input input;
+    bool alone;  // one thread: lines need no copy, and they may be large
     bool closed; // no more lines: the end, a failure, or nobody reads the answers
     pthread_mutex_t output_lock;
     bool failed;
@@ -67,14 +68,14 @@ static void close_pipe(void) {
     close(stop_pipe[1]);
 }
 
-// A copy of the next line, so that the next thread can read on; false when there is none.
+// The next line, copied so that another thread can read on meanwhile; false when there is none.
 static bool take_line(task_desk *desk, char **out, size_t *length) {
     mm_error error = {0};
     char *line;
     *out = NULL;
     (void)pthread_mutex_lock(&desk->input_lock);
     int got = desk->closed ? 0 : mm_input_line(&desk->input, &line, length, &error);
-    if (got > 0 && !(*out = mm_strndup(line, *length))) {
+    if (got > 0 && !(*out = desk->alone ? line : mm_strndup(line, *length))) {
         (void)mm_fail_memory(&error, "a line of input");
         got = -1;
     }
@@ -110,7 +111,8 @@ static void *serve(void *payload) {
     while (take_line(desk, &line, &length)) {
         char *result = NULL;
         mm_status status = mm_task_json(&result, desk->manager, line, length);
-        mm_free(line);
+        if (!desk->alone)
+            mm_free(line);
         answer(desk, result, status != MM_STATUS_OK);
         mm_text_free(result);
     }
@@ -148,6 +150,7 @@ static int run(const mm_command *command, int argc, char **argv) {
         if (mm_invocation_manager(&desk.manager, &status, &line)) {
             mm_input_init(&desk.input, STDIN_FILENO);
             desk.input.stop = stop_pipe[0];
+            desk.alone = arguments.jobs == 1;
             if (!serve_all(&desk, (size_t)arguments.jobs))
                 mm_complain("could not start %lld threads", (long long)arguments.jobs);
             mm_input_close(&desk.input);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/help.h"
 
+#include "cli/options.h"
 #include "cli/output.h"
 
 #include <stdio.h>
@@ -18,7 +19,8 @@ void mm_help_flag_name(char *out, size_t size, const char *parameter) {
 
 bool mm_help_is_flag(const mm_command *command, const mm_parameter *parameter) {
     if (!(parameter->tasks & command->tasks) || strcmp(parameter->name, "model_name") == 0 ||
-        strcmp(parameter->name, "task_type") == 0)
+        strcmp(parameter->name, "task_type") == 0 ||
+        (command->without && mm_option_choice(command->without, parameter->name)))
         return false;
     for (size_t i = 0; i < command->option_count; i++) {
         if (strcmp(command->options[i].name, parameter->name) == 0)
@@ -74,7 +76,8 @@ static void print_parameter(const mm_parameter *parameter) {
     if (parameter->choices && used > 0 && (size_t)used < sizeof(help))
         used +=
             snprintf(help + used, sizeof(help) - (size_t)used, " One of: %s.", parameter->choices);
-    if (parameter->default_text && used > 0 && (size_t)used < sizeof(help))
+    bool has_default = parameter->default_text && strcmp(parameter->default_text, "none") != 0;
+    if (has_default && used > 0 && (size_t)used < sizeof(help))
         (void)snprintf(help + used, sizeof(help) - (size_t)used, " Default: %s.",
                        parameter->default_text);
     print_entry(left, help);

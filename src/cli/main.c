@@ -69,7 +69,8 @@ static int run(int argc, char **argv) {
         return MM_EXIT_OK;
     }
     bool help = strcmp(name, "help") == 0;
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || (help && argc == 2))
+    bool asks = help && argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0);
+    if (asks || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || (help && argc == 2))
         return print_help();
     const mm_command *command = find_command(help ? argv[2] : name);
     if (!command)

@@ -130,7 +130,7 @@ static bool build_table(flag_reader *reader, const mm_command *command) {
     return true;
 }
 
-static bool is_choice(const char *choices, const char *value) {
+bool mm_option_choice(const char *choices, const char *value) {
     size_t length = strlen(value);
     for (const char *at = choices; *at && length;) {
         size_t word = strcspn(at, " ");
@@ -159,7 +159,7 @@ static int read_option(const flag_reader *reader, const mm_option *option, const
         *(bool *)target = true;
         break;
     case MM_OPTION_TEXT:
-        if (option->choices && !is_choice(option->choices, value))
+        if (option->choices && !mm_option_choice(option->choices, value))
             return mm_usage_error(command, "--%s is \"%s\", must be one of: %s", option->name,
                                   value, option->choices);
         *(const char **)target = value;

@@ -44,6 +44,8 @@ bool mm_invocation_request(mm_request **out, const mm_invocation *invocation, co
 // "mm NAME: message" and a pointer to the help, on stderr. Returns MM_EXIT_USAGE.
 int mm_usage_error(const mm_command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+// Whether `value` is a word of `choices`, "a b c".
+bool mm_option_choice(const char *choices, const char *value);
 // Finds what a mistyped word may have meant.
 typedef struct mm_guess {
     const char *word;
