@@ -128,6 +128,8 @@ MM_API mm_status mm_request_set_number(mm_request *request, const char *name, do
                                        mm_error *error);
 MM_API mm_status mm_request_set_boolean(mm_request *request, const char *name, bool value,
                                         mm_error *error);
+// JSON's null: num_workers becomes the settings' number, any other parameter counts as not given.
+MM_API mm_status mm_request_set_null(mm_request *request, const char *name, mm_error *error);
 // Adds one text to task_data (copied). length SIZE_MAX = NUL-terminated.
 MM_API mm_status mm_request_add_text(mm_request *request, const char *text, size_t length,
                                      mm_error *error);
