@@ -116,7 +116,7 @@ static mm_status read_plain(reader *in, mm_buffer *value, mm_error *error) {
     while (end > start && isspace((unsigned char)end[-1]))
         end--;
     return mm_buffer_append(value, start, (size_t)(end - start)) ? MM_STATUS_OK
-                                                                : mm_fail_memory(error, in->where);
+                                                                 : mm_fail_memory(error, in->where);
 }
 
 // NAME=value behind optional blanks and "export ".
@@ -209,8 +209,7 @@ const char *mm_settings_variable(const mm_settings *settings, const char *name) 
     return value ? value : json_string_value(json_object_get(settings->dotenv, name));
 }
 
-mm_status mm_settings_load_environment(mm_settings *settings, const char *dotenv,
-                                       mm_error *error) {
+mm_status mm_settings_load_environment(mm_settings *settings, const char *dotenv, mm_error *error) {
     mm_status status = load_dotenv(settings, dotenv, error);
     for (void *at = json_object_iter(settings->dotenv); at && !status;
          at = json_object_iter_next(settings->dotenv, at)) {

@@ -56,8 +56,8 @@ static uint32_t multiply_to_odd(uint64_t power, uint32_t value) {
     return upper | (lower > 1);
 }
 
-// *digits * 10^*exponent is the shortest decimal within the rounding interval of mantissa * 2^power,
-// the nearest of those.
+// *digits * 10^*exponent is the shortest decimal within the rounding interval of mantissa *
+// 2^power, the nearest of those.
 static void shortest(uint32_t *digits, int32_t *exponent, uint32_t mantissa, int32_t power,
                      bool lower_is_closer) {
     // Interval ends and value in quarters of the last place, scaled to the decimal exponent k.

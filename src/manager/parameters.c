@@ -132,23 +132,22 @@ mm_status mm_parameter_check_text(const mm_parameter *parameter, const char *val
     mm_parameter_index index = mm_parameter_index_of(parameter);
     bool is_prompt = index == MM_PARAM_PROMPT || index == MM_PARAM_ID;
     if (!mm_utf8_valid(value, length, NULL))
-        status = mm_fail(error, MM_STATUS_INVALID_PARAMETER, "%s is not valid UTF-8",
-                         parameter->name);
+        status =
+            mm_fail(error, MM_STATUS_INVALID_PARAMETER, "%s is not valid UTF-8", parameter->name);
     else if (strlen(value) != length)
-        status = mm_fail(error, MM_STATUS_INVALID_PARAMETER, "%s must not hold U+0000",
-                         parameter->name);
+        status =
+            mm_fail(error, MM_STATUS_INVALID_PARAMETER, "%s must not hold U+0000", parameter->name);
     else if (index == MM_PARAM_DEVICE && !device_known(value))
         status = mm_fail(error, MM_STATUS_INVALID_DEVICE,
                          "device is \"%.64s\", must be gpu, cpu or cuda:N", value);
     else if (parameter->choices && !mm_choice_known(parameter->choices, value))
-        status = mm_fail(error,
-                         index == MM_PARAM_TASK_TYPE ? MM_STATUS_INVALID_TASK_TYPE
-                                                     : MM_STATUS_INVALID_PARAMETER,
-                         "%s is \"%.64s\", must be one of: %s", parameter->name, value,
-                         parameter->choices);
+        status = mm_fail(
+            error,
+            index == MM_PARAM_TASK_TYPE ? MM_STATUS_INVALID_TASK_TYPE : MM_STATUS_INVALID_PARAMETER,
+            "%s is \"%.64s\", must be one of: %s", parameter->name, value, parameter->choices);
     else if (length == 0 && !is_prompt)
-        status = mm_fail(error, MM_STATUS_INVALID_PARAMETER, "%s must not be empty",
-                         parameter->name);
+        status =
+            mm_fail(error, MM_STATUS_INVALID_PARAMETER, "%s must not be empty", parameter->name);
     if (status)
         mm_parameter_details(error, parameter->name);
     return status;

@@ -75,34 +75,30 @@ static bool find_index(size_t *out, const char *text, size_t position) {
     return state.inside || (state.depth == 1 && state.key_matches && !state.expects_key);
 }
 
+// Points at the text that made the parser fail, if it was one.
+static void blame_text(const char *text, size_t length, mm_error *error) {
+    json_error_t problem = {0};
+    json_t *value = json_loadb(text, length,
+                               JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &problem);
+    json_decref(value);
+    size_t position = problem.position > 0 ? (size_t)problem.position : 0;
+    size_t index;
+    bool is_text = json_error_code(&problem) == json_error_invalid_utf8 ||
+                   strstr(problem.text, "Unicode") != NULL;
+    if (value || !is_text || !find_index(&index, text, position < length ? position : length))
+        return;
+    (void)mm_fail(error, MM_STATUS_INVALID_REQUEST, "text %zu of task_data is not valid UTF-8: %s",
+                  index, problem.text);
+    mm_error_details(error, "{\"index\": %zu}", index);
+}
+
 mm_status mm_request_json_parse(json_t **out, const char *text, size_t length, mm_error *error) {
-    json_error_t problem;
-    *out =
-        json_loadb(text, length, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &problem);
-    if (!*out) {
-        if (json_error_code(&problem) == json_error_out_of_memory)
-            return mm_fail_memory(error, "a request");
-        size_t position = problem.position > 0 ? (size_t)problem.position : 0;
-        if (position > length)
-            position = length;
-        size_t index;
-        bool is_text = json_error_code(&problem) == json_error_invalid_utf8 ||
-                       strstr(problem.text, "Unicode") != NULL;
-        if (is_text && find_index(&index, text, position)) {
-            mm_status status = mm_fail(error, MM_STATUS_INVALID_REQUEST,
-                                       "text %zu of task_data is not valid UTF-8: %s", index,
-                                       problem.text);
-            mm_error_details(error, "{\"index\": %zu}", index);
-            return status;
-        }
-        mm_status status =
-            mm_fail(error, MM_STATUS_INVALID_REQUEST, "the request is not valid JSON: %s (byte %zu)",
-                    problem.text, position);
-        mm_error_details(error, "{\"byte\": %zu}", position);
+    mm_status status =
+        mm_json_parse(out, text, length, "request", MM_STATUS_INVALID_REQUEST, error);
+    if (status == MM_STATUS_INVALID_REQUEST)
+        blame_text(text, length, error);
+    if (status || json_is_object(*out))
         return status;
-    }
-    if (json_is_object(*out))
-        return MM_STATUS_OK;
     json_decref(*out);
     *out = NULL;
     return mm_fail(error, MM_STATUS_INVALID_REQUEST, "a request must be a JSON object");
@@ -187,10 +183,9 @@ static mm_status set_texts(mm_request *request, const json_t *data, mm_error *er
     size_t count = json_array_size(data);
     for (size_t i = 0; i < count && !status; i++) {
         const json_t *text = json_array_get(data, i);
-        status = json_is_string(text)
-                     ? mm_request_add_text(request, json_string_value(text),
-                                           json_string_length(text), error)
-                     : bad_element(error, "task_data", i, "a string");
+        status = json_is_string(text) ? mm_request_add_text(request, json_string_value(text),
+                                                            json_string_length(text), error)
+                                      : bad_element(error, "task_data", i, "a string");
     }
     return status;
 }

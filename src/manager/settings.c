@@ -13,8 +13,7 @@ static const size_t max_settings_bytes = 1 << 20;
 
 static const mm_setting table[MM_SETTING_COUNT] = {
 #define SETTING_ROW(index, name, type, minimum, maximum, choices, fallback)                        \
-    [MM_SETTING_##index##_INDEX] = {name,    MM_SETTING_##type,    minimum,                        \
-                                    maximum, choices, fallback},
+    [MM_SETTING_##index##_INDEX] = {name, MM_SETTING_##type, minimum, maximum, choices, fallback},
     MM_SETTING_LIST(SETTING_ROW)
 #undef SETTING_ROW
 };
@@ -74,12 +73,9 @@ mm_status mm_settings_copy(mm_settings **out, const mm_settings *settings, mm_er
 
 static const char *type_name(mm_setting_type type) {
     static const char *const names[] = {
-        [MM_SETTING_BOOLEAN] = "true or false",
-        [MM_SETTING_INTEGER] = "an integer",
-        [MM_SETTING_NUMBER_OR_NULL] = "a number or null",
-        [MM_SETTING_TEXT] = "a string",
-        [MM_SETTING_TEXT_OR_NULL] = "a string or null",
-        [MM_SETTING_TEXTS] = "a list of strings",
+        [MM_SETTING_BOOLEAN] = "true or false",           [MM_SETTING_INTEGER] = "an integer",
+        [MM_SETTING_NUMBER_OR_NULL] = "a number or null", [MM_SETTING_TEXT] = "a string",
+        [MM_SETTING_TEXT_OR_NULL] = "a string or null",   [MM_SETTING_TEXTS] = "a list of strings",
         [MM_SETTING_REQUESTS] = "a list of requests",
     };
     return names[type];
@@ -136,8 +132,8 @@ static mm_status check(const mm_setting *setting, const json_t *value, const cha
 }
 
 static mm_status unknown(const char *name, const char *where, mm_error *error) {
-    mm_status status = mm_fail(error, MM_STATUS_INVALID_PARAMETER, "%s: there is no setting %.100s",
-                               where, name);
+    mm_status status =
+        mm_fail(error, MM_STATUS_INVALID_PARAMETER, "%s: there is no setting %.100s", where, name);
     mm_parameter_details(error, name);
     return status;
 }
@@ -235,8 +231,8 @@ mm_status mm_settings_json(char **out, const mm_settings *settings, mm_error *er
                 target = json_object_get(object, section);
             mm_free(section);
         }
-        ok = target && json_object_set(target, dot ? dot + 1 : table[i].name,
-                                       settings->values[i]) == 0;
+        ok = target &&
+             json_object_set(target, dot ? dot + 1 : table[i].name, settings->values[i]) == 0;
     }
     size_t length = ok ? json_dumpb(object, NULL, 0, 0) : 0;
     *out = length > 0 ? mm_malloc(length + 1) : NULL;
