@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { WIDEST_PANEL = 256, WIDEST_HEAD = 256, ALIGNMENT = 64 };
+enum { WIDEST_PANEL = 256, ALIGNMENT = 64 };
 
 mm_status mm_cpu_session_create(mm_session **out, mm_backend *backend, int threads,
                                 mm_error *error) {
@@ -73,7 +73,7 @@ static void *take(char **cursor, size_t bytes) {
 // Lays out the session's memory from `base` (NULL measures); returns the bytes used.
 static size_t lay_out(mm_session *session, char *base) {
     char *cursor = base;
-    size_t attention = mm_attention_scratch_bytes((size_t)session->rows, WIDEST_HEAD);
+    size_t attention = mm_attention_scratch_bytes((size_t)session->rows);
     size_t tile = MM_CPU_TILE * sizeof(float);
     for (int i = 0; i < session->threads; i++) {
         mm_cpu_member *member = &session->members[i];

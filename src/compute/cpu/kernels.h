@@ -51,7 +51,9 @@ typedef struct mm_kernels {
 const mm_kernels *mm_kernels_select(void);
 // Each tier this processor can run, reference first; for tests. NULL past the end.
 const mm_kernels *mm_kernels_tier(size_t index);
-size_t mm_attention_scratch_bytes(size_t rows, size_t head_dim);
+// Heads wider than this are left to the reference.
+enum { MM_WIDEST_HEAD = 256 };
+size_t mm_attention_scratch_bytes(size_t rows);
 
 // Tiers overwrite what they have in a copy of the tier below.
 void mm_kernels_init_c(mm_kernels *kernels);

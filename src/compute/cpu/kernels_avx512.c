@@ -1,6 +1,287 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "compute/cpu/kernels.h"
+// Row kernels for AVX-512: one vector holds 16 floats; tails use masks, so any size is taken.
+#include "compute/cpu/kernels_avx512.h"
+
+#include "compute/cpu/phi_table.h"
+
+#include <float.h>
+#include <math.h>
+
+// ---- Functions
+// ------------------------------------------------------------------------------------
+
+// 0.5 * x * (1 + erf(x / sqrt 2)): the piece of |x| selects each coefficient by a permutation.
+static inline __m512 gelu(__m512 x) {
+    const __m512 sign = _mm512_set1_ps(-0.0f);
+    __m512 at = _mm512_mul_ps(_mm512_andnot_ps(sign, x), _mm512_set1_ps(PHI_SCALE));
+    at = _mm512_min_ps(at, _mm512_set1_ps((float)PHI_PIECES - 1.0f / 1024));
+    __m512i piece = _mm512_cvttps_epi32(at);
+    __m512 r = _mm512_sub_ps(_mm512_sub_ps(at, _mm512_cvtepi32_ps(piece)), _mm512_set1_ps(0.5f));
+    __m512 sum = _mm512_permutexvar_ps(piece, _mm512_load_ps(phi_table[PHI_DEGREE]));
+    for (int power = PHI_DEGREE - 1; power >= 0; power--)
+        sum =
+            _mm512_fmadd_ps(sum, r, _mm512_permutexvar_ps(piece, _mm512_load_ps(phi_table[power])));
+    sum = _mm512_or_ps(sum, _mm512_and_ps(x, sign));
+    return _mm512_fmadd_ps(x, sum, _mm512_mul_ps(x, _mm512_set1_ps(0.5f)));
+}
+
+static inline __m512 sigmoid(__m512 x) {
+    __m512 e = mm_exp_avx512(_mm512_sub_ps(_mm512_setzero_ps(), x));
+    return _mm512_div_ps(_mm512_set1_ps(1), _mm512_add_ps(_mm512_set1_ps(1), e));
+}
+
+static inline __m512 gelu_tanh(__m512 x) { // x * sigmoid(2 u)
+    __m512 cubic =
+        _mm512_fmadd_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(0.044715f), _mm512_set1_ps(1));
+    __m512 u2 = _mm512_mul_ps(_mm512_mul_ps(x, cubic), _mm512_set1_ps(1.5957691216f));
+    return _mm512_mul_ps(x, sigmoid(u2));
+}
+
+static inline __m512 hyperbolic_tangent(__m512 x) { // 2 * sigmoid(2 x) - 1
+    __m512 s = sigmoid(_mm512_add_ps(x, x));
+    return _mm512_fmsub_ps(s, _mm512_set1_ps(2), _mm512_set1_ps(1));
+}
+
+static inline __m512 relu(__m512 x) { // NaN stays NaN: max returns its second operand then
+    return _mm512_max_ps(_mm512_setzero_ps(), x);
+}
+
+static inline __m512 silu(__m512 x) {
+    return _mm512_mul_ps(x, sigmoid(x));
+}
+
+static inline __m512 identity(__m512 x) {
+    return x;
+}
+
+typedef __m512 (*vector_function)(__m512 x);
+
+__attribute__((always_inline)) static inline void
+finish_with(float *out, const float *x, const float *bias, size_t columns, vector_function f) {
+    for (size_t i = 0; i < columns; i += 16) {
+        __mmask16 mask = mm_tail_avx512(columns - i);
+        __m512 value = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, x + i),
+                                     _mm512_maskz_loadu_ps(mask, bias + i));
+        _mm512_mask_storeu_ps(out + i, mask, f(value));
+    }
+}
+
+static void finish(float *out, const float *x, const float *bias, size_t columns,
+                   mm_function function) {
+    switch (function) {
+    case MM_FUNCTION_NONE:
+        finish_with(out, x, bias, columns, identity);
+        break;
+    case MM_FUNCTION_GELU:
+        finish_with(out, x, bias, columns, gelu);
+        break;
+    case MM_FUNCTION_GELU_TANH:
+        finish_with(out, x, bias, columns, gelu_tanh);
+        break;
+    case MM_FUNCTION_RELU:
+        finish_with(out, x, bias, columns, relu);
+        break;
+    case MM_FUNCTION_SILU:
+        finish_with(out, x, bias, columns, silu);
+        break;
+    case MM_FUNCTION_TANH:
+        finish_with(out, x, bias, columns, hyperbolic_tangent);
+        break;
+    case MM_FUNCTION_SIGMOID:
+        finish_with(out, x, bias, columns, sigmoid);
+        break;
+    }
+}
+
+// ---- Rows
+// -----------------------------------------------------------------------------------------
+
+static void layer_norm(float *out, const float *x, const float *residual, const mm_layer_norm *norm,
+                       size_t columns) {
+    __m512 sum = _mm512_setzero_ps();
+    for (size_t i = 0; i < columns; i += 16) {
+        __mmask16 mask = mm_tail_avx512(columns - i);
+        __m512 value = _mm512_maskz_loadu_ps(mask, x + i);
+        if (residual)
+            value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, residual + i));
+        _mm512_mask_storeu_ps(out + i, mask, value);
+        sum = _mm512_add_ps(sum, value);
+    }
+    float mean = _mm512_reduce_add_ps(sum) / (float)columns;
+    __m512 squares = _mm512_setzero_ps(), means = _mm512_set1_ps(mean);
+    for (size_t i = 0; i < columns; i += 16) {
+        __mmask16 mask = mm_tail_avx512(columns - i);
+        __m512 difference = _mm512_maskz_sub_ps(mask, _mm512_maskz_loadu_ps(mask, out + i), means);
+        squares = _mm512_fmadd_ps(difference, difference, squares);
+    }
+    float variance = _mm512_reduce_add_ps(squares) / (float)columns;
+    __m512 scale = _mm512_set1_ps(1.0f / sqrtf(variance + norm->epsilon));
+    for (size_t i = 0; i < columns; i += 16) {
+        __mmask16 mask = mm_tail_avx512(columns - i);
+        __m512 value = _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, out + i), means);
+        value = _mm512_mul_ps(_mm512_mul_ps(value, scale),
+                              _mm512_maskz_loadu_ps(mask, norm->weight + i));
+        if (norm->bias)
+            value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, norm->bias + i));
+        _mm512_mask_storeu_ps(out + i, mask, value);
+    }
+}
+
+static void add(float *out, const float *x, const float *residual, size_t columns) {
+    for (size_t i = 0; i < columns; i += 16) {
+        __mmask16 mask = mm_tail_avx512(columns - i);
+        _mm512_mask_storeu_ps(out + i, mask,
+                              _mm512_add_ps(_mm512_maskz_loadu_ps(mask, x + i),
+                                            _mm512_maskz_loadu_ps(mask, residual + i)));
+    }
+}
+
+static void multiply(float *out, const float *x, size_t columns) {
+    for (size_t i = 0; i < columns; i += 16) {
+        __mmask16 mask = mm_tail_avx512(columns - i);
+        _mm512_mask_storeu_ps(out + i, mask,
+                              _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, out + i),
+                                            _mm512_maskz_loadu_ps(mask, x + i)));
+    }
+}
+
+static inline __m512 load_element(const void *row, mm_dtype dtype, size_t i, __mmask16 mask) {
+    if (dtype == MM_DTYPE_F32)
+        return _mm512_maskz_loadu_ps(mask, (const float *)row + i);
+    __m256i half = _mm256_maskz_loadu_epi16(mask, (const uint16_t *)row + i);
+    if (dtype == MM_DTYPE_F16)
+        return _mm512_cvtph_ps(half);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+}
+
+static void look_up(float *out, const void *row, mm_dtype dtype, size_t columns, bool first) {
+    for (size_t i = 0; i < columns; i += 16) {
+        __mmask16 mask = mm_tail_avx512(columns - i);
+        __m512 value = load_element(row, dtype, i, mask);
+        if (!first)
+            value = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, out + i), value);
+        _mm512_mask_storeu_ps(out + i, mask, value);
+    }
+}
+
+// ---- Attention
+// ------------------------------------------------------------------------------------ Scores of a
+// block of queries against all keys stay in the level 1 cache. Keys are transposed once a head, so
+// that both products run over contiguous vectors with a broadcast on the other side.
+
+enum { BLOCK = 6 }; // queries; 6 x 4 accumulators fill the registers
+
+// scores[r][j] = sum over d of q[r][d] * keys[d][j] for R queries and C vectors of keys
+__attribute__((always_inline)) static inline void score_block(float *scores, size_t padded,
+                                                              const float *q, size_t stride,
+                                                              const float *keys, size_t head_dim,
+                                                              const int R, const int C) {
+    __m512 sum[BLOCK][4];
+    for (int r = 0; r < R; r++)
+        for (int c = 0; c < C; c++)
+            sum[r][c] = _mm512_setzero_ps();
+    for (size_t d = 0; d < head_dim; d++) {
+        __m512 key[4];
+        for (int c = 0; c < C; c++)
+            key[c] = _mm512_load_ps(keys + d * padded + 16 * (size_t)c);
+        for (int r = 0; r < R; r++) {
+            __m512 query = _mm512_set1_ps(q[(size_t)r * stride + d]);
+            for (int c = 0; c < C; c++)
+                sum[r][c] = _mm512_fmadd_ps(query, key[c], sum[r][c]);
+        }
+    }
+    for (int r = 0; r < R; r++)
+        for (int c = 0; c < C; c++)
+            _mm512_store_ps(scores + (size_t)r * padded + 16 * (size_t)c, sum[r][c]);
+}
+
+// out[r][d] = sum over j of p[r][j] * values[j][d], times factor[r]
+__attribute__((always_inline)) static inline void
+value_block(float *out, size_t out_stride, const float *p, size_t padded, const float *values,
+            size_t head_dim, size_t rows, const float *factor, const int R, const int C) {
+    __m512 sum[BLOCK][4];
+    for (int r = 0; r < R; r++)
+        for (int c = 0; c < C; c++)
+            sum[r][c] = _mm512_setzero_ps();
+    for (size_t j = 0; j < rows; j++) {
+        __m512 value[4];
+        for (int c = 0; c < C; c++)
+            value[c] = _mm512_load_ps(values + j * head_dim + 16 * (size_t)c);
+        for (int r = 0; r < R; r++) {
+            __m512 weight = _mm512_set1_ps(p[(size_t)r * padded + j]);
+            for (int c = 0; c < C; c++)
+                sum[r][c] = _mm512_fmadd_ps(weight, value[c], sum[r][c]);
+        }
+    }
+    for (int r = 0; r < R; r++)
+        for (int c = 0; c < C; c++)
+            _mm512_storeu_ps(out + (size_t)r * out_stride + 16 * (size_t)c,
+                             _mm512_mul_ps(sum[r][c], _mm512_set1_ps(factor[r])));
+}
+
+static void scores_of(float *scores, size_t padded, const float *q, size_t stride,
+                      const float *keys, size_t head_dim, int count) {
+    size_t j = 0;
+#define SCORES(R, C) score_block(scores + j, padded, q, stride, keys + j, head_dim, R, C)
+    for (; j + 64 <= padded; j += 64)
+        MM_FOR_ROWS(SCORES, count, 4)
+    for (; j + 32 <= padded; j += 32)
+        MM_FOR_ROWS(SCORES, count, 2)
+    for (; j < padded; j += 16)
+        MM_FOR_ROWS(SCORES, count, 1)
+#undef SCORES
+}
+
+static void values_of(float *out, size_t out_stride, const float *p, size_t padded,
+                      const float *values, size_t head_dim, size_t rows, const float *factor,
+                      int count) {
+    size_t d = 0;
+#define VALUES(R, C)                                                                               \
+    value_block(out + d, out_stride, p, padded, values + d, head_dim, rows, factor, R, C)
+    for (; d + 64 <= head_dim; d += 64)
+        MM_FOR_ROWS(VALUES, count, 4)
+    for (; d + 32 <= head_dim; d += 32)
+        MM_FOR_ROWS(VALUES, count, 2)
+    for (; d < head_dim; d += 16)
+        MM_FOR_ROWS(VALUES, count, 1)
+#undef VALUES
+}
+
+static void attention(const mm_attention_head *head) {
+    size_t rows = head->rows, head_dim = head->head_dim, padded = (rows + 15) / 16 * 16;
+    if (head_dim % 16 != 0 || head_dim > MM_WIDEST_HEAD) {
+        mm_attention_c(head);
+        return;
+    }
+    float *keys = head->scratch, *values = keys + padded * head_dim;
+    float *scores = values + padded * head_dim;
+    for (size_t j = 0; j < padded; j += 16) {
+        size_t count = rows - j < 16 ? rows - j : 16;
+        for (size_t d = 0; d < head_dim; d += 16)
+            mm_transpose_avx512(keys + d * padded + j, padded, head->k + j * head->stride + d,
+                                head->stride, count);
+    }
+    for (size_t j = 0; j < rows; j++)
+        for (size_t d = 0; d < head_dim; d += 16)
+            _mm512_store_ps(values + j * head_dim + d,
+                            _mm512_loadu_ps(head->v + j * head->stride + d));
+    for (size_t i = 0; i < rows; i += BLOCK) {
+        int count = rows - i < BLOCK ? (int)(rows - i) : BLOCK;
+        float factor[BLOCK];
+        scores_of(scores, padded, head->q + i * head->stride, head->stride, keys, head_dim, count);
+        for (int r = 0; r < count; r++)
+            factor[r] = mm_softmax_avx512(scores + (size_t)r * padded, rows, head->scale,
+                                          head->bias ? head->bias - (i + (size_t)r) : NULL);
+        values_of(head->out + i * head->out_stride, head->out_stride, scores, padded, values,
+                  head_dim, rows, factor, count);
+    }
+}
 
 void mm_kernels_init_avx512(mm_kernels *kernels) {
-    (void)kernels;
+    kernels->layer_norm = layer_norm;
+    kernels->add = add;
+    kernels->look_up = look_up;
+    kernels->finish = finish;
+    kernels->multiply = multiply;
+    kernels->attention = attention;
 }

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every row kernel of every tier against the C reference, over odd sizes and tails, with guard
+// values behind each output. `test_kernels --bench` times them instead.
+#include "compute/cpu/kernels.h"
+
+#include "base/clock.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { MOST = 4200, GUARD = 32 };
+
+static const float guard_value = 12345.678f;
+static float a[MOST], b[MOST], bias[MOST], weight[MOST];
+static float expected[MOST + GUARD], found[MOST + GUARD];
+static uint16_t expected16[MOST + GUARD], found16[MOST + GUARD], half[MOST];
+static unsigned state = 1;
+
+static float random_value(void) {
+    state = state * 1664525u + 1013904223u;
+    return (float)((double)(state >> 8) / (1 << 24)) * 8.0f - 4.0f;
+}
+
+static void fill(float *out, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        out[i] = random_value();
+}
+
+static void prepare(void) {
+    float *arrays[] = {a, b, bias, weight};
+    for (size_t i = 0; i < 4; i++)
+        fill(arrays[i], MOST);
+    for (size_t i = 0; i < MOST; i++)
+        half[i] = (uint16_t)(i * 17 % 0x7800); // finite as F16 and as bf16
+    for (size_t i = 0; i < MOST + GUARD; i++) {
+        expected[i] = found[i] = guard_value;
+        expected16[i] = found16[i] = 0x5A5A;
+    }
+}
+
+static void assert_close(const char *what, const char *tier, size_t columns, float tolerance) {
+    for (size_t i = 0; i < columns; i++) {
+        float allowed = tolerance * fmaxf(1.0f, fabsf(expected[i]));
+        if (!(fabsf(expected[i] - found[i]) <= allowed))
+            fail_msg("%s of %s, %zu columns, value %zu: %.9g, expected %.9g", what, tier, columns,
+                     i, (double)found[i], (double)expected[i]);
+    }
+    for (size_t i = columns; i < columns + GUARD; i++)
+        assert_true(found[i] == guard_value);
+}
+
+static float widen(uint16_t bits) {
+    uint32_t wide = (uint32_t)bits << 16;
+    float value;
+    memcpy(&value, &wide, sizeof(value));
+    return value;
+}
+
+static void assert_close16(const char *what, const char *tier, size_t columns) {
+    for (size_t i = 0; i < columns; i++) {
+        expected[i] = widen(expected16[i]);
+        found[i] = widen(found16[i]);
+    }
+    assert_close(what, tier, columns, 1.0f / 128); // one step of bf16
+    for (size_t i = columns; i < columns + GUARD; i++)
+        assert_int_equal(found16[i], 0x5A5A);
+}
+
+#define FOR_TIERS_AND_SIZES                                                                        \
+    const mm_kernels *reference = mm_kernels_tier(0), *tier;                                       \
+    for (size_t t = 1; (tier = mm_kernels_tier(t)) != NULL; t++)                                   \
+        for (size_t columns = 1; columns <= 4096; columns += columns < 70 ? 1 : 671)
+
+static void norms_agree(void **unused) {
+    (void)unused;
+    FOR_TIERS_AND_SIZES {
+        for (int form = 0; form < 4; form++) {
+            prepare();
+            mm_layer_norm norm = {weight, form & 1 ? bias : NULL, 1e-5f};
+            const float *residual = form & 2 ? b : NULL;
+            reference->layer_norm(expected, a, residual, &norm, columns);
+            tier->layer_norm(found, a, residual, &norm, columns);
+            assert_close("layer_norm", tier->name, columns, columns == 1 ? 1e-4f : 4e-6f);
+        }
+    }
+}
+
+static void sums_agree(void **unused) {
+    (void)unused;
+    FOR_TIERS_AND_SIZES {
+        prepare();
+        reference->add(expected, a, b, columns);
+        tier->add(found, a, b, columns);
+        assert_close("add", tier->name, columns, 0);
+        prepare();
+        memcpy(expected, a, columns * sizeof(float));
+        memcpy(found, a, columns * sizeof(float));
+        reference->multiply(expected, b, columns);
+        tier->multiply(found, b, columns);
+        assert_close("multiply", tier->name, columns, 0);
+    }
+}
+
+static void look_ups_agree(void **unused) {
+    (void)unused;
+    static const mm_dtype types[] = {MM_DTYPE_F32, MM_DTYPE_F16, MM_DTYPE_BF16};
+    FOR_TIERS_AND_SIZES {
+        for (size_t i = 0; i < 6; i++) {
+            prepare();
+            memcpy(expected, b, columns * sizeof(float));
+            memcpy(found, b, columns * sizeof(float));
+            const void *row = types[i / 2] == MM_DTYPE_F32 ? (const void *)a : (const void *)half;
+            reference->look_up(expected, row, types[i / 2], columns, i % 2);
+            tier->look_up(found, row, types[i / 2], columns, i % 2);
+            assert_close("look_up", tier->name, columns, 0);
+        }
+    }
+}
+
+static void functions_agree(void **unused) {
+    (void)unused;
+    FOR_TIERS_AND_SIZES {
+        for (int function = 0; function <= MM_FUNCTION_SIGMOID; function++) {
+            prepare();
+            reference->finish(expected, a, bias, columns, (mm_function)function);
+            tier->finish(found, a, bias, columns, (mm_function)function);
+            assert_close("finish", tier->name, columns, 1e-6f);
+            reference->finish_bf16(expected16, a, bias, columns, (mm_function)function);
+            tier->finish_bf16(found16, a, bias, columns, (mm_function)function);
+            assert_close16("finish_bf16", tier->name, columns);
+        }
+    }
+}
+
+// The whole range of a function, extremes and NaN too, against the mathematical library.
+static void functions_hold_over_their_range(void **unused) {
+    (void)unused;
+    static const float zero[1] = {0};
+    for (size_t t = 0; mm_kernels_tier(t); t++) {
+        for (float x = -120; x <= 120; x += 0.00390625f) {
+            for (int function = 0; function <= MM_FUNCTION_SIGMOID; function++) {
+                float want, got;
+                mm_finish_c(&want, &x, zero, 1, (mm_function)function);
+                mm_kernels_tier(t)->finish(&got, &x, zero, 1, (mm_function)function);
+                if (!(fabsf(want - got) <= 1e-6f * fmaxf(1, fabsf(want))))
+                    fail_msg("function %d of %s at %g: %.9g, expected %.9g", function,
+                             mm_kernels_tier(t)->name, (double)x, (double)got, (double)want);
+            }
+        }
+        for (int function = 0; function <= MM_FUNCTION_SIGMOID; function++) {
+            float got, nan = NAN;
+            mm_kernels_tier(t)->finish(&got, &nan, zero, 1, (mm_function)function);
+            assert_true(isnan(got));
+        }
+    }
+}
+
+static void rounding_agrees(void **unused) {
+    (void)unused;
+    FOR_TIERS_AND_SIZES {
+        prepare();
+        reference->to_bf16(expected16, a, columns);
+        tier->to_bf16(found16, a, columns);
+        assert_memory_equal(expected16, found16, sizeof(found16));
+    }
+}
+
+// ---- Attention ----
+
+enum { LONGEST = 130, WIDEST = 3 * 96 };
+
+static float qkv[LONGEST * WIDEST], distances[2 * LONGEST];
+static float out_expected[LONGEST * WIDEST], out_found[LONGEST * WIDEST];
+
+static mm_attention_head head_of(size_t rows, size_t head_dim, bool biased, float *out,
+                                 void *scratch) {
+    return (mm_attention_head){.q = qkv,
+                               .k = qkv + head_dim,
+                               .v = qkv + 2 * head_dim,
+                               .stride = WIDEST,
+                               .out = out,
+                               .out_stride = head_dim + 3,
+                               .rows = rows,
+                               .head_dim = head_dim,
+                               .scale = 1.0f / sqrtf((float)head_dim),
+                               .bias = biased ? distances + LONGEST : NULL,
+                               .scratch = scratch};
+}
+
+static void compare_attention(const char *tier, void (*kernel)(const mm_attention_head *head),
+                              size_t rows, size_t head_dim, float tolerance, void *scratch) {
+    for (int biased = 0; biased < 2; biased++) {
+        for (size_t i = 0; i < LONGEST * WIDEST; i++)
+            out_expected[i] = out_found[i] = guard_value;
+        mm_attention_head head = head_of(rows, head_dim, biased, out_expected, scratch);
+        mm_attention_c(&head);
+        head.out = out_found;
+        kernel(&head);
+        for (size_t i = 0; i < LONGEST * WIDEST; i++)
+            if (!(fabsf(out_expected[i] - out_found[i]) <= tolerance))
+                fail_msg("attention of %s, %zu rows, head_dim %zu, value %zu: %.9g, expected %.9g",
+                         tier, rows, head_dim, i, (double)out_found[i], (double)out_expected[i]);
+    }
+}
+
+static void attention_agrees(void **unused) {
+    (void)unused;
+    static const size_t widths[] = {8, 16, 24, 32, 48, 64, 80, 96};
+    void *scratch = aligned_alloc(64, mm_attention_scratch_bytes(LONGEST));
+    fill(qkv, LONGEST * WIDEST);
+    for (size_t i = 0; i < LONGEST * WIDEST; i++)
+        qkv[i] *= 0.25f; // scores of the size that models have
+    fill(distances, 2 * LONGEST);
+    const mm_kernels *tier;
+    for (size_t t = 1; (tier = mm_kernels_tier(t)) != NULL; t++) {
+        for (size_t w = 0; w < sizeof(widths) / sizeof(widths[0]); w++) {
+            for (size_t rows = 1; rows <= LONGEST; rows++) {
+                compare_attention(tier->name, tier->attention, rows, widths[w], 1e-5f, scratch);
+                if (tier->attention_bf16)
+                    compare_attention(tier->name, tier->attention_bf16, rows, widths[w], 0.12f,
+                                      scratch);
+            }
+        }
+    }
+    free(scratch);
+}
+
+// ---- Timing ----
+
+static void report(const char *tier, const char *what, int64_t started, int rounds, double work) {
+    double seconds = (double)(mm_clock_now_ns() - started) * 1e-9 / rounds;
+    printf("%-12s %-22s %9.1f ns %8.2f per ns\n", tier, what, seconds * 1e9, work / seconds * 1e-9);
+}
+
+static void bench(void) {
+    enum { COLUMNS = 1536, ROUNDS = 20000 };
+    prepare();
+    for (size_t t = 0; mm_kernels_tier(t); t++) {
+        const mm_kernels *k = mm_kernels_tier(t);
+        mm_layer_norm norm = {weight, bias, 1e-12f};
+        int rounds = t ? ROUNDS : ROUNDS / 20;
+#define TIME(what, work, call)                                                                     \
+    {                                                                                              \
+        int64_t started = mm_clock_now_ns();                                                       \
+        for (int i = 0; i < rounds; i++)                                                           \
+            call;                                                                                  \
+        report(k->name, what, started, rounds, work);                                              \
+    }
+        TIME("layer_norm 1536", COLUMNS, k->layer_norm(found, a, b, &norm, COLUMNS))
+        TIME("finish none 1536", COLUMNS, k->finish(found, a, bias, COLUMNS, MM_FUNCTION_NONE))
+        TIME("finish gelu 1536", COLUMNS, k->finish(found, a, bias, COLUMNS, MM_FUNCTION_GELU))
+        TIME("finish silu 1536", COLUMNS, k->finish(found, a, bias, COLUMNS, MM_FUNCTION_SILU))
+        TIME("finish_bf16 gelu 1536", COLUMNS,
+             k->finish_bf16(found16, a, bias, COLUMNS, MM_FUNCTION_GELU))
+        TIME("to_bf16 1536", COLUMNS, k->to_bf16(found16, a, COLUMNS))
+        void *scratch = aligned_alloc(64, mm_attention_scratch_bytes(LONGEST));
+        fill(qkv, LONGEST * WIDEST);
+        rounds /= 10;
+        for (size_t rows = 20; rows <= LONGEST; rows += 108) {
+            double work = 4.0 * (double)(rows * rows) * 32;
+            mm_attention_head head = head_of(rows, 32, false, out_found, scratch);
+            TIME(rows == 20 ? "attention 20x32" : "attention 128x32", work, k->attention(&head))
+            if (k->attention_bf16)
+                TIME(rows == 20 ? "attention_bf16 20x32" : "attention_bf16 128x32", work,
+                     k->attention_bf16(&head))
+        }
+        free(scratch);
+    }
+}
+
+int main(int count, char **arguments) {
+    if (count > 1 && strcmp(arguments[1], "--bench") == 0) {
+        bench();
+        return 0;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(norms_agree),
+        cmocka_unit_test(sums_agree),
+        cmocka_unit_test(look_ups_agree),
+        cmocka_unit_test(functions_agree),
+        cmocka_unit_test(functions_hold_over_their_range),
+        cmocka_unit_test(rounding_agrees),
+        cmocka_unit_test(attention_agrees),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
