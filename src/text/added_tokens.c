@@ -15,7 +15,7 @@ static void free_set(mm_added_set *set) {
 
 void mm_added_tokens_free(mm_added_tokens *tokens) {
     for (size_t i = 0; i < tokens->count; i++)
-        mm_free(tokens->items[i].content);
+        mm_free((void *)(uintptr_t)tokens->items[i].content);
     mm_free(tokens->items);
     mm_vocabulary_free(&tokens->ids);
     mm_free(tokens->by_id);
@@ -60,12 +60,13 @@ mm_status mm_added_tokens_add(mm_added_tokens *tokens, const mm_added_token *tok
     mm_added_token copy = *token;
     if (!mm_vocabulary_find(vocabulary, token->content, token->length, &copy.id))
         copy.id = free_id(tokens, vocabulary);
-    copy.content = mm_strndup(token->content, token->length);
-    if (!copy.content ||
-        !mm_vocabulary_add(&tokens->ids, copy.content, copy.length, (uint32_t)tokens->count)) {
-        mm_free(copy.content);
+    char *content = mm_strndup(token->content, token->length);
+    if (!content ||
+        !mm_vocabulary_add(&tokens->ids, content, token->length, (uint32_t)tokens->count)) {
+        mm_free(content);
         return mm_fail_memory(error, "added tokens");
     }
+    copy.content = content;
     tokens->items[tokens->count++] = copy;
     return MM_STATUS_OK;
 }

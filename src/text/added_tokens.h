@@ -10,7 +10,7 @@
 #include "text/vocabulary.h"
 
 typedef struct mm_added_token {
-    char *content; // NUL-terminated; owned by the list
+    const char *content; // NUL-terminated in the list, which owns it
     size_t length;
     uint32_t id;
     bool single_word, lstrip, rstrip, normalized, special;

@@ -45,15 +45,10 @@ static mm_status add_all(mm_template *template, const char *pattern, uint32_t cl
     return status;
 }
 
-static mm_status make(mm_postprocessor *out, const char *single, const char *pair, uint32_t cls,
-                      uint32_t sep, mm_error *error) {
+mm_status mm_postprocessor_make(mm_postprocessor *out, const char *single, const char *pair,
+                                uint32_t cls, uint32_t sep, mm_error *error) {
     mm_status status = add_all(&out->single, single, cls, sep, error);
     return status ? status : add_all(&out->pair, pair, cls, sep, error);
-}
-
-mm_status mm_postprocessor_make_bert(mm_postprocessor *out, uint32_t cls, uint32_t sep,
-                                     mm_error *error) {
-    return make(out, "c0A0s0", "c0A0s0B1s1", cls, sep, error);
 }
 
 // The id in ["[SEP]", 102].
@@ -74,7 +69,7 @@ static mm_status read_bert(mm_postprocessor *out, const json_t *config, const ch
     mm_status status = read_token(&sep, config, "sep", where, error);
     if (!status)
         status = read_token(&cls, config, "cls", where, error);
-    return status ? status : mm_postprocessor_make_bert(out, cls, sep, error);
+    return status ? status : mm_postprocessor_make(out, "c0A0s0", "c0A0s0B1s1", cls, sep, error);
 }
 
 static mm_status read_roberta(mm_postprocessor *out, const json_t *config, const char *where,
@@ -83,7 +78,7 @@ static mm_status read_roberta(mm_postprocessor *out, const json_t *config, const
     mm_status status = read_token(&sep, config, "sep", where, error);
     if (!status)
         status = read_token(&cls, config, "cls", where, error);
-    return status ? status : make(out, "c0A0s0", "c0A0s0s0B0s0", cls, sep, error);
+    return status ? status : mm_postprocessor_make(out, "c0A0s0", "c0A0s0s0B0s0", cls, sep, error);
 }
 
 static mm_status add_special(mm_template *template, const json_t *specials, const json_t *name,
@@ -191,6 +186,6 @@ mm_status mm_postprocessor_read(mm_postprocessor *out, const json_t *config, con
     if (config && !json_is_null(config))
         status = read_one(out, config, where, 0, error);
     if (!status && out->single.count == 0 && out->pair.count == 0)
-        status = make(out, "A0", "A0B1", 0, 0, error);
+        status = mm_postprocessor_make(out, "A0", "A0B1", 0, 0, error);
     return status;
 }

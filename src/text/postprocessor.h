@@ -39,9 +39,10 @@ typedef struct mm_postprocessor {
 // `config` null gives text, or text and pair, with nothing added.
 mm_status mm_postprocessor_read(mm_postprocessor *out, const json_t *config, const char *where,
                                 mm_error *error);
-// BERT's: cls text sep, and behind it pair sep of type 1.
-mm_status mm_postprocessor_make_bert(mm_postprocessor *out, uint32_t cls, uint32_t sep,
-                                     mm_error *error);
+// From two templates in short: c = cls, s = sep, A = text, B = pair, each followed by the digit of
+// its type, such as "c0A0s0B1s1".
+mm_status mm_postprocessor_make(mm_postprocessor *out, const char *single, const char *pair,
+                                uint32_t cls, uint32_t sep, mm_error *error);
 void mm_postprocessor_free(mm_postprocessor *postprocessor); // accepts a zeroed one
 
 #endif

@@ -14,9 +14,8 @@ mm_status mm_tokenizer_read_added(mm_added_token *token, const json_t *config, c
     const json_t *content = json_object_get(config, "content");
     if (content && !json_is_string(content))
         return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: \"content\" must be a string", where);
-    *token = (mm_added_token){.length = json_string_length(content)};
-    // The list copies the content, and json_string_value is const.
-    memcpy(&token->content, &(const char *){json_string_value(content)}, sizeof(token->content));
+    *token = (mm_added_token){.content = json_string_value(content),
+                              .length = json_string_length(content)};
     struct {
         const char *key;
         bool *flag;

@@ -43,6 +43,12 @@ static void test_bert_tokenizer_json(void **state) {
         check_golden(DATA "/bert-uncased/tokenizer.json", DATA "/golden/bert-uncased.jsonl");
 }
 
+static void test_bert_vocab_txt(void **state) {
+    (void)state;
+    if (have_data())
+        check_golden(DATA "/bert-uncased/vocab.txt", DATA "/golden/bert-uncased.jsonl");
+}
+
 static int compare_names(const void *left, const void *right) {
     return strcmp(*(char *const *)left, *(char *const *)right);
 }
@@ -98,10 +104,147 @@ static void test_features(void **state) {
     assert_true(run >= 19);
 }
 
+// What an embedding folder says of lengths and case.
+static void read_folder(mm_tokenizer *tokenizer, const char *folder, size_t *max_length) {
+    char path[1024];
+    snprintf(path, sizeof(path), "%s/sentence_bert_config.json", folder);
+    json_t *config = json_load_file(path, 0, NULL);
+    *max_length = (size_t)json_integer_value(json_object_get(config, "max_seq_length"));
+    if (json_is_true(json_object_get(config, "do_lower_case")))
+        assert_int_equal(mm_tokenizer_prepend_lowercase(tokenizer, NULL), MM_STATUS_OK);
+    json_decref(config);
+    if (*max_length)
+        return;
+    snprintf(path, sizeof(path), "%s/config.json", folder);
+    config = json_load_file(path, 0, NULL);
+    size_t positions =
+        (size_t)json_integer_value(json_object_get(config, "max_position_embeddings"));
+    *max_length = mm_tokenizer_model_max_length(tokenizer);
+    if (*max_length == 0 || (positions && positions < *max_length))
+        *max_length = positions;
+    json_decref(config);
+}
+
+static bool same_ids(const json_t *expected, const mm_encoding *encoding) {
+    if (json_array_size(expected) != encoding->count)
+        return false;
+    for (size_t i = 0; i < encoding->count; i++)
+        if (json_integer_value(json_array_get(expected, i)) != encoding->ids[i])
+            return false;
+    return true;
+}
+
+static size_t check_run(const mm_tokenizer *tokenizer, const json_t *texts, const json_t *run,
+                        size_t max_length, const char *folder) {
+    const char *prompt = json_string_value(json_object_get(run, "prompt_used"));
+    mm_encoding encoding = {0};
+    mm_encode_options options = {.add_special_tokens = true, .max_length = max_length};
+    size_t failed = 0;
+    for (size_t i = 0; i < json_array_size(texts); i++) {
+        char *text = NULL;
+        int length = asprintf(&text, "%s%s", prompt ? prompt : "",
+                              json_string_value(json_array_get(texts, i)));
+        assert_true(length >= 0);
+        mm_status status = mm_tokenizer_encode(tokenizer, &encoding, text, (size_t)length, NULL, 0,
+                                               &options, NULL);
+        free(text);
+        if (status || !same_ids(json_array_get(json_object_get(run, "token_ids"), i), &encoding)) {
+            printf("%s: text %zu differs\n", folder, i);
+            failed++;
+        }
+    }
+    mm_encoding_free(&encoding);
+    return failed;
+}
+
+// The token ids of the embedding models: from tokenizer.json, or from vocab.txt and its neighbours.
+static void test_model_folders(void **state) {
+    (void)state;
+    static const char *const names[] = {"bert-bf16",       "bert-cls-f16",    "bert-mean-normalize",
+                                        "bert-oldnames",   "bert-sharded",    "distilbert-emb",
+                                        "electra-emb",     "mpnet-emb",       "nomic-emb",
+                                        "no-modules-json", "prompts-default", "prompts-excluded",
+                                        "st-lower-case"};
+    if (!have_data())
+        return;
+    size_t failed = 0;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char folder[512], path[1024];
+        snprintf(folder, sizeof(folder), MM_SHARED_DIR "/golden/%s", names[i]);
+        snprintf(path, sizeof(path), "%s/golden.json", folder);
+        mm_tokenizer *tokenizer;
+        mm_error error = {0};
+        if (mm_tokenizer_open(&tokenizer, folder, &error))
+            fail_msg("%s", error.message);
+        size_t max_length;
+        read_folder(tokenizer, folder, &max_length);
+        json_t *golden = json_load_file(path, 0, NULL), *run;
+        assert_non_null(golden);
+        size_t index;
+        json_array_foreach(json_object_get(golden, "runs"), index, run) {
+            failed +=
+                check_run(tokenizer, json_object_get(golden, "texts"), run, max_length, names[i]);
+        }
+        assert_true(index > 0);
+        json_decref(golden);
+        mm_tokenizer_free(tokenizer);
+    }
+    assert_int_equal(failed, 0);
+}
+
+// One malformed file: whether it ends as the reference says, kinds that are not built apart.
+static bool check_bad(const json_t *item, size_t *not_built) {
+    const char *file = json_string_value(json_object_get(item, "file"));
+    const char *expected = json_string_value(json_object_get(item, "expected"));
+    const json_t *text = json_object_get(item, "text"), *ids = json_object_get(item, "ids");
+    char path[1024];
+    snprintf(path, sizeof(path), DATA "/bad/%s", file);
+    mm_tokenizer *tokenizer;
+    mm_error error = {0};
+    mm_status status = mm_tokenizer_open(&tokenizer, path, &error);
+    if (status) {
+        if (error.message[0] == '\0' || strcmp(mm_status_name(status), "INTERNAL") == 0)
+            return false;
+        if (strcmp(expected, "error") == 0 || json_is_false(json_object_get(item, "binding")))
+            return true;
+        *not_built += status == MM_STATUS_MODEL_UNSUPPORTED;
+        return status == MM_STATUS_MODEL_UNSUPPORTED;
+    }
+    mm_encoding encoding = {0};
+    mm_encode_options options = {.add_special_tokens = true};
+    status = mm_tokenizer_encode(tokenizer, &encoding, json_string_value(text),
+                                 json_string_length(text), NULL, 0, &options, &error);
+    bool ok = strcmp(expected, "accept") == 0 && (!ids || (!status && same_ids(ids, &encoding)));
+    mm_encoding_free(&encoding);
+    mm_tokenizer_free(tokenizer);
+    return ok;
+}
+
+static void test_bad_files(void **state) {
+    (void)state;
+    if (!have_data())
+        return;
+    json_t *items = json_load_file(DATA "/bad/expected.json", 0, NULL), *item;
+    size_t index, failed = 0, not_built = 0;
+    json_array_foreach(items, index, item) {
+        if (check_bad(item, &not_built))
+            continue;
+        printf("%s: other than expected\n", json_string_value(json_object_get(item, "file")));
+        failed++;
+    }
+    json_decref(items);
+    printf("bad: %zu files, %zu of kinds not built\n", index, not_built);
+    assert_true(index > 30);
+    assert_int_equal(failed, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bert_tokenizer_json),
+        cmocka_unit_test(test_bert_vocab_txt),
         cmocka_unit_test(test_features),
+        cmocka_unit_test(test_model_folders),
+        cmocka_unit_test(test_bad_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

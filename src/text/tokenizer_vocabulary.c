@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Builds a tokenizer of BERT's family from vocab.txt: one token a line, its number is the id.
+#include "text/tokenizer_files.h"
+
+#include "base/utf8.h"
+
+#include <string.h>
+
+// What the tokenizer classes have in code instead of in files.
+typedef struct family {
+    const char *class_prefix; // of tokenizer_class
+    const char *cls, *sep, *unk, *pad, *mask;
+    bool mask_lstrip;
+    const char *single, *pair; // see mm_postprocessor_make
+} family;
+
+static const family families[] = {
+    {"MPNet", "<s>", "</s>", "[UNK]", "<pad>", "<mask>", true, "c0A0s0", "c0A0s0s0B0s0"},
+    {"Funnel", "<cls>", "<sep>", "<unk>", "<pad>", "<mask>", false, "c2A0s0", "c2A0s0B1s1"},
+    {"", "[CLS]", "[SEP]", "[UNK]", "[PAD]", "[MASK]", false, "c0A0s0", "c0A0s0B1s1"}, // BERT
+};
+
+static const family *find_family(const mm_tokenizer_settings *settings) {
+    const char *name = json_string_value(json_object_get(settings->config, "tokenizer_class"));
+    const family *row = families;
+    while (strncmp(name ? name : "", row->class_prefix, strlen(row->class_prefix)) != 0)
+        row++;
+    return row;
+}
+
+static mm_status read_lines(mm_vocabulary *vocabulary, const char *text, size_t length,
+                            const char *where, mm_error *error) {
+    size_t bad;
+    if (!mm_utf8_valid(text, length, &bad))
+        return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: not UTF-8 at byte %zu", where, bad);
+    uint32_t id = 0;
+    for (size_t at = 0; at < length; id++) {
+        const char *newline = memchr(text + at, '\n', length - at);
+        size_t next = newline ? (size_t)(newline - text) + 1 : length;
+        size_t end = newline ? next - 1 : length;
+        while (end > at) {
+            size_t before = end;
+            if (!mm_unicode_is_space(mm_unicode_previous(text, &before)))
+                break;
+            end = before;
+        }
+        end = end < at ? at : end;
+        if (id == UINT32_MAX || !mm_vocabulary_add(vocabulary, text + at, end - at, id))
+            return mm_fail_memory(error, "the vocabulary");
+        at = next;
+    }
+    if (vocabulary->count == 0)
+        return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: the vocabulary is empty", where);
+    return mm_vocabulary_finish(vocabulary) ? MM_STATUS_OK
+                                            : mm_fail_memory(error, "the vocabulary");
+}
+
+static mm_status make_normalizer(mm_tokenizer *tokenizer, const mm_tokenizer_settings *settings,
+                                 mm_error *error) {
+    static const char where[] = "tokenizer_config.json";
+    bool lowercase, chinese, accents;
+    mm_status status =
+        mm_json_get_bool(&lowercase, settings->config, "do_lower_case", true, where, error);
+    if (!status)
+        status =
+            mm_json_get_bool(&accents, settings->config, "strip_accents", lowercase, where, error);
+    if (!status)
+        status = mm_json_get_bool(&chinese, settings->config, "tokenize_chinese_chars", true, where,
+                                  error);
+    if (status)
+        return status;
+    json_t *config = json_pack("{s:s, s:b, s:b, s:b, s:b}", "type", "BertNormalizer", "clean_text",
+                               1, "handle_chinese_chars", (int)chinese, "strip_accents",
+                               (int)accents, "lowercase", (int)lowercase);
+    json_t *splitter = json_pack("{s:s}", "type", "BertPreTokenizer");
+    status = config && splitter ? MM_STATUS_OK : mm_fail_memory(error, where);
+    if (!status)
+        status = mm_normalizer_read(&tokenizer->normalizers, config, where, error);
+    if (!status)
+        status = mm_pretokenizer_read(&tokenizer->pretokenizers, splitter, where, error);
+    json_decref(config);
+    json_decref(splitter);
+    return status;
+}
+
+static const char *special_text(const mm_tokenizer_settings *settings, const char *name,
+                                const char *fallback) {
+    const json_t *value = mm_tokenizer_special(settings, name);
+    if (json_is_object(value))
+        value = json_object_get(value, "content");
+    return json_is_string(value) ? json_string_value(value) : fallback;
+}
+
+// The tokens that the class knows and the files do not name.
+static mm_status add_defaults(mm_tokenizer *tokenizer, const mm_tokenizer_settings *settings,
+                              const family *own, mm_error *error) {
+    const struct {
+        const char *name, *content;
+        bool lstrip;
+    } rows[] = {{"unk_token", own->unk, false},
+                {"sep_token", own->sep, false},
+                {"pad_token", own->pad, false},
+                {"cls_token", own->cls, false},
+                {"mask_token", own->mask, own->mask_lstrip}};
+    mm_status status = MM_STATUS_OK;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && !status; i++) {
+        if (mm_tokenizer_special(settings, rows[i].name))
+            continue;
+        mm_added_token token = {.content = rows[i].content,
+                                .length = strlen(rows[i].content),
+                                .lstrip = rows[i].lstrip,
+                                .special = true};
+        status =
+            mm_added_tokens_add(&tokenizer->added, &token, &tokenizer->model.vocabulary, error);
+    }
+    return status;
+}
+
+mm_status mm_tokenizer_read_vocabulary(mm_tokenizer *tokenizer, const char *text, size_t length,
+                                       const mm_tokenizer_settings *settings, const char *where,
+                                       mm_error *error) {
+    const family *own = find_family(settings);
+    mm_status status = read_lines(&tokenizer->model.vocabulary, text, length, where, error);
+    mm_wordpiece_options options = {special_text(settings, "unk_token", own->unk), "##", 100};
+    if (!status)
+        status = mm_model_make_wordpiece(&tokenizer->model, &options, error);
+    if (!status)
+        status = make_normalizer(tokenizer, settings, error);
+    if (!status)
+        status = mm_tokenizer_add_configured(tokenizer, settings, error);
+    if (!status)
+        status = add_defaults(tokenizer, settings, own, error);
+    if (!status)
+        status = mm_decoder_make_wordpiece(&tokenizer->decoders, "##", error);
+    if (status)
+        return status;
+    // Both are there: they have just been added.
+    int32_t cls = mm_tokenizer_token_id(tokenizer, special_text(settings, "cls_token", own->cls));
+    int32_t sep = mm_tokenizer_token_id(tokenizer, special_text(settings, "sep_token", own->sep));
+    return mm_postprocessor_make(&tokenizer->postprocessor, own->single, own->pair, (uint32_t)cls,
+                                 (uint32_t)sep, error);
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every single code point against what the reference tokenizer library does with it.
+#include "text/normalizer.h"
+#include "text/unicode_text.h"
+
+#include "base/file.h"
+#include "base/utf8.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+
+#define DATA MM_SHARED_DIR "/tokenizers/codepoints"
+
+static json_t *load(const char *name) {
+    char path[1024];
+    snprintf(path, sizeof(path), DATA "/%s", name);
+    if (!mm_file_exists(path)) {
+        printf("skipped: %s is not there\n", path);
+        return NULL;
+    }
+    return json_load_file(path, 0, NULL);
+}
+
+// Whether the code point is in "0-8 B C-1F"; `from` remembers the place, for ascending questions.
+static bool listed(const char **from, uint32_t code) {
+    while (**from) {
+        char *end;
+        unsigned long first = strtoul(*from, &end, 16), last = first;
+        if (*end == '-')
+            last = strtoul(end + 1, &end, 16);
+        if (code <= last)
+            return code >= first;
+        *from = *end ? end + 1 : end;
+    }
+    return false;
+}
+
+static bool is_cleaned(uint32_t code) {
+    return code == 0 || code == 0xFFFD || mm_unicode_is_control(code);
+}
+
+// BertNormalizer sees separators as control characters first, so these come to the same.
+static bool becomes_space(uint32_t code) {
+    return mm_unicode_is_space(code) && !is_cleaned(code) && code != ' ';
+}
+
+static void test_properties(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        bool (*has)(uint32_t code);
+    } rows[] = {
+        {"BertNormalizer clean_text: removed", is_cleaned},
+        {"BertNormalizer clean_text: becomes U+0020", becomes_space},
+        {"BertNormalizer strip_accents: removed (after NFD)", mm_unicode_is_nonspacing},
+        {"BertNormalizer handle_chinese_chars: spaces put around", mm_unicode_is_chinese},
+        {"StripAccents: removed", mm_unicode_is_mark},
+        {"Strip: stripped", mm_unicode_is_space},
+        {"BertPreTokenizer: white space (removed)", mm_unicode_is_space},
+        {"BertPreTokenizer: punctuation (isolated)", mm_unicode_is_punctuation},
+        {"Punctuation: isolated", mm_unicode_is_punctuation},
+        {"Digits: isolated", mm_unicode_is_numeric},
+        {"added token single_word: blocks a match when adjoining (left side)", mm_unicode_is_word},
+        {"added token single_word: blocks a match when adjoining (right side)", mm_unicode_is_word},
+        {"added token lstrip/rstrip: swallowed", mm_unicode_is_space},
+    };
+    json_t *ranges = load("ranges.json");
+    if (!ranges)
+        return;
+    size_t differences = 0;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *from = json_string_value(json_object_get(ranges, rows[i].name));
+        assert_non_null(from);
+        for (uint32_t code = 0; code <= 0x10FFFF; code++) {
+            if (code == 0xD800)
+                code = 0xE000;
+            if (rows[i].has(code) != listed(&from, code) && differences++ < 20)
+                printf("%s: U+%04X\n", rows[i].name, (unsigned)code);
+        }
+    }
+    json_decref(ranges);
+    assert_int_equal(differences, 0);
+}
+
+static void append(char *text, size_t size, uint32_t code) {
+    size_t length = strlen(text);
+    snprintf(text + length, size - length, "%s%X", length ? "+" : "", (unsigned)code);
+}
+
+// Runs one normalizer over every code point; the mappings list those that change.
+static size_t check_mapping(const char *name, const char *mappings) {
+    mm_normalizer_list list = {0};
+    mm_error error = {0};
+    json_t *config = json_pack("{s:s}", "type", name);
+    assert_ok(mm_normalizer_read(&list, config, name, &error), error);
+    json_decref(config);
+    mm_rewrite rewrite = {0};
+    size_t differences = 0;
+    for (uint32_t code = 0; code <= 0x10FFFF; code++) {
+        if (code == 0xD800)
+            code = 0xE000;
+        if (code == 0xAC00) // the syllables are not listed
+            code = 0xD7A4;
+        char text[4], got[256] = "", expected[256] = "", prefix[16];
+        mm_rewrite_begin(&rewrite, text, mm_utf8_encode(text, code), 0, code % 2 == 0);
+        mm_normalizer_run(&list, &rewrite);
+        for (size_t at = 0; at < rewrite.length;)
+            append(got, sizeof(got), mm_unicode_next(rewrite.text, &at));
+        int length = snprintf(prefix, sizeof(prefix), "%X=", (unsigned)code);
+        append(expected, sizeof(expected), code);
+        if (strncmp(mappings, prefix, (size_t)length) == 0) {
+            size_t end = strcspn(mappings, " ");
+            snprintf(expected, sizeof(expected), "%.*s", (int)end - length, mappings + length);
+            mappings += end + (mappings[end] == ' ');
+        }
+        if (strcmp(got, expected) != 0 && differences++ < 20)
+            printf("%s: U+%04X gives %s, expected %s\n", name, (unsigned)code, got, expected);
+    }
+    assert_int_equal(*mappings, 0); // all were met, in order
+    mm_rewrite_free(&rewrite);
+    mm_normalizer_list_free(&list);
+    return differences;
+}
+
+static void test_mappings(void **state) {
+    (void)state;
+    static const char *const names[] = {"Lowercase", "NFC", "NFD", "NFKC", "NFKD"};
+    json_t *mappings = load("mappings.json");
+    if (!mappings)
+        return;
+    size_t differences = 0;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        differences +=
+            check_mapping(names[i], json_string_value(json_object_get(mappings, names[i])));
+    json_decref(mappings);
+    assert_int_equal(differences, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_properties),
+        cmocka_unit_test(test_mappings),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
