@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // WordLevel: each piece is a token or unknown.
-#include "text/model.h"
+#include "text/token_model.h"
 
 #include "base/memory.h"
 

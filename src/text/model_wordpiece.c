@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // WordPiece: the longest token that begins the word, then the longest that continues it, and so on.
-#include "text/model.h"
+#include "text/token_model.h"
 
 #include "base/memory.h"
 

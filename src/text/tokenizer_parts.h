@@ -5,10 +5,10 @@
 
 #include "text/added_tokens.h"
 #include "text/decoder.h"
-#include "text/model.h"
 #include "text/normalizer.h"
 #include "text/postprocessor.h"
 #include "text/pretokenizer.h"
+#include "text/token_model.h"
 #include "text/tokenizer.h"
 
 struct mm_tokenizer { // in the order a text goes through

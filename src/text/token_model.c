@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "text/model.h"
+#include "text/token_model.h"
 
 #include "base/memory.h"
 

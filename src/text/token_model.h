@@ -2,8 +2,8 @@
 // Models: the third stage, from pieces of text to token ids.
 //
 // To add a kind: write its functions, declare them below, add a row to the table in model.c.
-#ifndef MM_TEXT_MODEL_H
-#define MM_TEXT_MODEL_H
+#ifndef MM_TEXT_TOKEN_MODEL_H
+#define MM_TEXT_TOKEN_MODEL_H
 
 #include "text/encode_work.h"
 #include "text/vocabulary.h"
