@@ -84,10 +84,11 @@ mm_status mm_file_read(char **out, size_t *out_size, const char *path, size_t ma
         return status;
     mm_buffer content;
     mm_buffer_init(&content, maximum);
-    if (info.st_size > 0 && (size_t)info.st_size <= maximum)
-        (void)mm_buffer_reserve(&content, (size_t)info.st_size);
+    if (info.st_size > 0 && (size_t)info.st_size <= maximum &&
+        !mm_buffer_reserve(&content, (size_t)info.st_size))
+        status = mm_fail_memory(error, path);
     char chunk[16384];
-    for (;;) {
+    while (!status) {
         ssize_t got = read(descriptor, chunk, sizeof(chunk));
         if (got < 0 && errno == EINTR)
             continue;

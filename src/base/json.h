@@ -13,7 +13,8 @@
 #include <stdint.h>
 
 // Parses one JSON value of any kind; U+0000 in strings is allowed, duplicate keys and trailing
-// bytes are errors, integers beyond int64 become reals. *out is the caller's (json_decref).
+// bytes are errors, integers beyond int64 become reals, nesting ends at 1000. *out is the caller's
+// (json_decref). Memory that runs out is OUT_OF_MEMORY, whatever hooks jansson has been given.
 // `status` is the code a failure gets (INVALID_REQUEST for requests, MODEL_CORRUPT for files).
 mm_status mm_json_parse(json_t **out, const char *text, size_t length, const char *where,
                         mm_status failure, mm_error *error);

@@ -102,12 +102,13 @@ static void test_without_memory(void **state) {
         mm_status status = mm_config_open(&config, directory, &error);
         bool failed = mm_memory_allocations() >= n;
         mm_memory_fail_after(0, false);
-        assert_true((status == MM_STATUS_OK) == (config != NULL));
-        mm_config_free(config);
         if (!failed) {
             assert_ok(status, error);
+            mm_config_free(config);
             break;
         }
+        assert_status(status, MM_STATUS_OUT_OF_MEMORY, error);
+        assert_null(config);
     }
     assert_true(n > 8);
 }

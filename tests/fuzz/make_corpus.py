@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Write the first inputs of the fuzzers: corpus/FUZZER/seed-NN, one per form and per broken rule.
+
+Fuzzing adds more files beside them, named by their hash; this script touches only seed-*.
+"""
+import json
+import pathlib
+import struct
+
+HERE = pathlib.Path(__file__).parent
+
+
+def write(fuzzer, seeds):
+    folder = HERE / "corpus" / fuzzer
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("seed-*"):
+        old.unlink()
+    for number, seed in enumerate(seeds):
+        data = seed if isinstance(seed, bytes) else seed.encode()
+        (folder / f"seed-{number:02}").write_bytes(data)
+
+
+def file(header, data=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def tensor(dtype, shape, begin, end, **more):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end], **more}
+
+
+def safetensors():
+    bits = {"BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8,
+            "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8, "I16": 16, "U16": 16, "F16": 16, "BF16": 16,
+            "I32": 32, "U32": 32, "F32": 32, "C64": 64, "F64": 64, "I64": 64, "U64": 64,
+            "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6}
+    header, at = {"__metadata__": {"format": "pt"}}, 0
+    for name, width in bits.items():
+        header["t." + name] = tensor(name, [2, 4], at, at + width)
+        at += width
+    yield file(header, bytes(range(at % 256)) + bytes(at - at % 256))
+    for name, width in bits.items():
+        yield file({"t": tensor(name, [20], 0, width * 20 // 8)}, b"\x3c" * (width * 20 // 8))
+    yield file({})
+    yield file(b"{}      ")
+    yield file({"s": tensor("F32", [], 0, 4), "z": tensor("F32", [0, 3], 4, 4)}, b"\0\0\x80?")
+    yield file({"b": tensor("U8", [2], 1, 3), "a": tensor("U8", [1], 0, 1)}, b"abc")
+    yield file({"\u00e9\u20ac\U0001f600": tensor("F16", [1] * 8, 0, 2, extra={"x": [1]})}, b"\0<")
+    yield file({"n" * 300: 1})
+    yield file({"\u20ac" * 100: tensor("XX", [1], 0, 1)}, b"a")
+    # The rules, broken one by one.
+    yield b""
+    yield b"\x01\0\0"
+    yield struct.pack("<Q", 100000001) + b"{}"
+    yield struct.pack("<Q", 2**64 - 1) + b"{}"
+    yield struct.pack("<Q", 3) + b"{}"
+    yield file(b" {}")
+    yield file(b"{")
+    yield file(b"{\"\xff\": 1}")
+    yield file(b'{"a": 1, "a": 2}')
+    yield file({"__metadata__": {"a": 1}})
+    yield file({"__metadata__": [1]})
+    yield file({"__metadata__": None})
+    yield file({"t": 1})
+    yield file({"t": {}})
+    yield file({"t": {"dtype": "U8"}})
+    yield file({"t": {"dtype": "U8", "shape": [1]}}, b"a")
+    yield file({"t": tensor("U8", ["1"], 0, 1)}, b"a")
+    yield file({"t": tensor("U8", [-1], 0, 1)}, b"a")
+    yield file({"t": tensor("U8", [1] * 9, 0, 1)}, b"a")
+    yield file({"t": tensor("U8", [2**32, 2**32], 0, 1)}, b"a")
+    yield file({"t": tensor("F64", [2**61], 0, 0)})
+    yield file({"t": tensor("U8", [10**25], 0, 0)})
+    yield file({"t": tensor("F4", [3], 0, 1)}, b"a")
+    yield file({"t": tensor("U8", [1], 1, 0)}, b"a")
+    yield file({"t": tensor("U8", [2], 0, 2)}, b"a")
+    yield file({"t": tensor("F32", [1], 0, 3)}, b"abc")
+    yield file({"t": tensor("U8", [1], 1, 2)}, b"ab")
+    yield file({"a": tensor("U8", [2], 0, 2), "b": tensor("U8", [2], 1, 3)}, b"abc")
+    yield file({"a": tensor("U8", [1], 0, 1)}, b"ab")
+
+
+def texts():
+    yield from ["", "{}", "[]", "null", "true", "false", '"x"', "-0", "0.5", "1e10", "-1.5E-3",
+                "9223372036854775807", "9223372036854775808", "1e999", "1e-999",
+                '{"model_max_length": 1000000000000000019884624838656, "s": "\\"\\\\"}',
+                "[-99999999999999999999,12345678901234567890.5,12345678901234567890e2]",
+                '"\\u0000\\u00e9\\ud83d\\ude00\\n\\/"', '"\\ud800"', '"\u00e9\u20ac\U0001f600"',
+                '{"a": {"b": [1, [2, [3, {"c": null}]]]}, "d": [true, false]}', '{"a":1,"a":2}',
+                "[1,]", "{} x", "[" * 3000, "\ufeff{}", '"\n"', "01", "nul", "'a'", "[NaN]"]
+    yield b"\"\xff\""
+    yield b"\"\xc3\""
+    yield b"\xed\xa0\x80"
+
+
+def configs():
+    config = {"model_type": "bert", "hidden_size": 384, "layer_norm_eps": 1e-12,
+              "hidden_act": "gelu", "is_decoder": False, "architectures": ["BertModel"],
+              "id2label": {"0": "LABEL_0"}, "torch_dtype": None}
+    good = {"metadata": {"total_size": 8},
+            "weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}
+
+    def both(first, second):
+        return json.dumps(first) + "\0" + (second if isinstance(second, str)
+                                           else json.dumps(second))
+    yield json.dumps(config, indent=2)
+    yield both(config, good)
+    yield both({"d_model": 512, "layer_norm_eps": 0}, {"weight_map": {"b": "two.safetensors"}})
+    for key, value in [("model_type", 5), ("hidden_size", "384"), ("hidden_size", 0),
+                       ("hidden_size", 1e3), ("layer_norm_eps", "x"), ("layer_norm_eps", 2),
+                       ("hidden_act", []), ("is_decoder", 1), ("hidden_size", None),
+                       ("hidden_size", 10**30), ("model_type", "a\0b")]:
+        yield json.dumps({**config, key: value})
+    for text in ["", "[]", "{", "{} {}"]:
+        yield text
+        yield both({}, text)
+    for weight_map in [[], {}, None, {"a": 1}, {"a": ""}, {"a": "../one.safetensors"},
+                       {"a": "/one"}, {"a": ".."}, {"a": "x\\y"}, {"a": "one.safetensors\0"},
+                       {"a": "three.safetensors"}, {"a": "two.safetensors"},
+                       {"n" * 200: "one.safetensors"}, {"a": "model.safetensors.index.json"},
+                       {"a": "one.safetensors"}]:
+        yield both({}, {"weight_map": weight_map})
+
+
+if __name__ == "__main__":
+    write("fuzz_safetensors", safetensors())
+    write("fuzz_json", texts())
+    write("fuzz_config", configs())
