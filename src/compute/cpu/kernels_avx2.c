@@ -1,6 +1,309 @@
 // SPDX-License-Identifier: Apache-2.0
+// Row kernels for AVX2 and FMA: one vector holds 8 floats; what is left over goes through a copy
+// of 8.
 #include "compute/cpu/kernels.h"
+#include "compute/cpu/phi_table.h"
+
+#include <immintrin.h>
+#include <math.h>
+#include <string.h>
+
+// ---- Loads and stores of the last, partial vector
+// ---------------------------------------------------
+
+static inline __m256i tail_mask(size_t left) {
+    static const int32_t lanes[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    size_t count = left < 8 ? left : 8;
+    return _mm256_loadu_si256((const __m256i *)(const void *)(lanes + 8 - count));
+}
+
+static inline __m256 load(const float *x, __m256i mask) {
+    return _mm256_maskload_ps(x, mask);
+}
+
+static inline float sum_lanes(__m256 x) {
+    __m128 sum = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
+    return _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
+}
+
+// ---- Functions
+// --------------------------------------------------------------------------------------
+
+// As mm_exp_avx512; the scaling by 2^n goes in two steps, so that it reaches subnormal results.
+static inline __m256 exponential(__m256 x) {
+    x = _mm256_min_ps(_mm256_set1_ps(89), _mm256_max_ps(_mm256_set1_ps(-104), x));
+    __m256 n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504f)),
+                               _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    __m256 r = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693359375f), x);
+    r = _mm256_fnmadd_ps(n, _mm256_set1_ps(-2.12194440e-4f), r);
+    __m256 sum = _mm256_set1_ps(1.0f / 720);
+    sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(1.0f / 120));
+    sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(1.0f / 24));
+    sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(1.0f / 6));
+    sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(0.5f));
+    sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(1.0f));
+    sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(1.0f));
+    __m256i whole = _mm256_cvtps_epi32(n), first = _mm256_srai_epi32(whole, 1);
+    __m256i second = _mm256_sub_epi32(whole, first), one = _mm256_set1_epi32(127);
+    __m256 scale = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(first, one), 23));
+    __m256 rest = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(second, one), 23));
+    return _mm256_mul_ps(_mm256_mul_ps(sum, scale), rest);
+}
+
+static inline __m256 gelu(__m256 x) {
+    const __m256 sign = _mm256_set1_ps(-0.0f);
+    __m256 at = _mm256_mul_ps(_mm256_andnot_ps(sign, x), _mm256_set1_ps(PHI_SCALE));
+    at = _mm256_min_ps(at, _mm256_set1_ps((float)PHI_PIECES - 1.0f / 1024));
+    __m256i piece = _mm256_cvttps_epi32(at);
+    __m256 r = _mm256_sub_ps(_mm256_sub_ps(at, _mm256_cvtepi32_ps(piece)), _mm256_set1_ps(0.5f));
+    // NaN gives an index out of range: the last piece instead, and NaN comes back through r.
+    piece = _mm256_and_si256(piece, _mm256_set1_epi32(PHI_PIECES - 1));
+    __m256 sum = _mm256_i32gather_ps(phi_table[PHI_DEGREE], piece, 4);
+    for (int power = PHI_DEGREE - 1; power >= 0; power--)
+        sum = _mm256_fmadd_ps(sum, r, _mm256_i32gather_ps(phi_table[power], piece, 4));
+    sum = _mm256_or_ps(sum, _mm256_and_ps(x, sign));
+    return _mm256_fmadd_ps(x, sum, _mm256_mul_ps(x, _mm256_set1_ps(0.5f)));
+}
+
+static inline __m256 sigmoid(__m256 x) {
+    __m256 e = exponential(_mm256_sub_ps(_mm256_setzero_ps(), x));
+    return _mm256_div_ps(_mm256_set1_ps(1), _mm256_add_ps(_mm256_set1_ps(1), e));
+}
+
+static inline __m256 gelu_tanh(__m256 x) {
+    __m256 cubic =
+        _mm256_fmadd_ps(_mm256_mul_ps(x, x), _mm256_set1_ps(0.044715f), _mm256_set1_ps(1));
+    __m256 u2 = _mm256_mul_ps(_mm256_mul_ps(x, cubic), _mm256_set1_ps(1.5957691216f));
+    return _mm256_mul_ps(x, sigmoid(u2));
+}
+
+static inline __m256 hyperbolic_tangent(__m256 x) {
+    __m256 s = sigmoid(_mm256_add_ps(x, x));
+    return _mm256_fmsub_ps(s, _mm256_set1_ps(2), _mm256_set1_ps(1));
+}
+
+static inline __m256 relu(__m256 x) {
+    return _mm256_max_ps(_mm256_setzero_ps(), x);
+}
+
+static inline __m256 silu(__m256 x) {
+    return _mm256_mul_ps(x, sigmoid(x));
+}
+
+static inline __m256 identity(__m256 x) {
+    return x;
+}
+
+typedef __m256 (*vector_function)(__m256 x);
+
+__attribute__((always_inline)) static inline void
+finish_with(float *out, const float *x, const float *bias, size_t columns, vector_function f) {
+    for (size_t i = 0; i < columns; i += 8) {
+        __m256i mask = tail_mask(columns - i);
+        _mm256_maskstore_ps(out + i, mask,
+                            f(_mm256_add_ps(load(x + i, mask), load(bias + i, mask))));
+    }
+}
+
+static void finish(float *out, const float *x, const float *bias, size_t columns,
+                   mm_function function) {
+    switch (function) {
+    case MM_FUNCTION_NONE:
+        finish_with(out, x, bias, columns, identity);
+        break;
+    case MM_FUNCTION_GELU:
+        finish_with(out, x, bias, columns, gelu);
+        break;
+    case MM_FUNCTION_GELU_TANH:
+        finish_with(out, x, bias, columns, gelu_tanh);
+        break;
+    case MM_FUNCTION_RELU:
+        finish_with(out, x, bias, columns, relu);
+        break;
+    case MM_FUNCTION_SILU:
+        finish_with(out, x, bias, columns, silu);
+        break;
+    case MM_FUNCTION_TANH:
+        finish_with(out, x, bias, columns, hyperbolic_tangent);
+        break;
+    case MM_FUNCTION_SIGMOID:
+        finish_with(out, x, bias, columns, sigmoid);
+        break;
+    }
+}
+
+// ---- Rows
+// -------------------------------------------------------------------------------------------
+
+static void layer_norm(float *out, const float *x, const float *residual, const mm_layer_norm *norm,
+                       size_t columns) {
+    __m256 sum = _mm256_setzero_ps(), squares = _mm256_setzero_ps();
+    for (size_t i = 0; i < columns; i += 8) {
+        __m256i mask = tail_mask(columns - i);
+        __m256 value = load(x + i, mask);
+        if (residual)
+            value = _mm256_add_ps(value, load(residual + i, mask));
+        _mm256_maskstore_ps(out + i, mask, value);
+        sum = _mm256_add_ps(sum, value);
+    }
+    __m256 mean = _mm256_set1_ps(sum_lanes(sum) / (float)columns);
+    for (size_t i = 0; i < columns; i += 8) {
+        __m256i mask = tail_mask(columns - i);
+        __m256 difference =
+            _mm256_and_ps(_mm256_sub_ps(load(out + i, mask), mean), _mm256_castsi256_ps(mask));
+        squares = _mm256_fmadd_ps(difference, difference, squares);
+    }
+    float variance = sum_lanes(squares) / (float)columns;
+    __m256 scale = _mm256_set1_ps(1.0f / sqrtf(variance + norm->epsilon));
+    for (size_t i = 0; i < columns; i += 8) {
+        __m256i mask = tail_mask(columns - i);
+        __m256 value = _mm256_mul_ps(_mm256_sub_ps(load(out + i, mask), mean), scale);
+        value = _mm256_mul_ps(value, load(norm->weight + i, mask));
+        if (norm->bias)
+            value = _mm256_add_ps(value, load(norm->bias + i, mask));
+        _mm256_maskstore_ps(out + i, mask, value);
+    }
+}
+
+static void add(float *out, const float *x, const float *residual, size_t columns) {
+    for (size_t i = 0; i < columns; i += 8) {
+        __m256i mask = tail_mask(columns - i);
+        _mm256_maskstore_ps(out + i, mask,
+                            _mm256_add_ps(load(x + i, mask), load(residual + i, mask)));
+    }
+}
+
+static void multiply(float *out, const float *x, size_t columns) {
+    for (size_t i = 0; i < columns; i += 8) {
+        __m256i mask = tail_mask(columns - i);
+        _mm256_maskstore_ps(out + i, mask, _mm256_mul_ps(load(out + i, mask), load(x + i, mask)));
+    }
+}
+
+static inline __m256 load_element(const void *row, mm_dtype dtype, size_t i, size_t left) {
+    if (dtype == MM_DTYPE_F32)
+        return load((const float *)row + i, tail_mask(left));
+    uint16_t lanes[8] = {0};
+    memcpy(lanes, (const uint16_t *)row + i, (left < 8 ? left : 8) * sizeof(lanes[0]));
+    __m128i half = _mm_loadu_si128((const __m128i *)(const void *)lanes);
+    if (dtype == MM_DTYPE_F16)
+        return _mm256_cvtph_ps(half);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+}
+
+static void look_up(float *out, const void *row, mm_dtype dtype, size_t columns, bool first) {
+    for (size_t i = 0; i < columns; i += 8) {
+        __m256i mask = tail_mask(columns - i);
+        __m256 value = load_element(row, dtype, i, columns - i);
+        if (!first)
+            value = _mm256_add_ps(load(out + i, mask), value);
+        _mm256_maskstore_ps(out + i, mask, value);
+    }
+}
+
+// ---- Attention
+// -------------------------------------------------------------------------------------- The scheme
+// of kernels_avx512.c: keys transposed once a head, blocks of queries against vectors of keys, then
+// blocks of weights against vectors of values.
+
+enum { BLOCK = 4 };
+
+// sum[r][c] of R rows: products of x[r][n] with the vectors at table + n * table_stride.
+__attribute__((always_inline)) static inline void
+multiply_block(float *out, size_t out_stride, const float *x, size_t x_stride, const float *table,
+               size_t table_stride, size_t depth, const float *factor, const int R, const int C) {
+    __m256 sum[BLOCK][2];
+    for (int r = 0; r < R; r++)
+        for (int c = 0; c < C; c++)
+            sum[r][c] = _mm256_setzero_ps();
+    for (size_t n = 0; n < depth; n++) {
+        __m256 vector[2];
+        for (int c = 0; c < C; c++)
+            vector[c] = _mm256_loadu_ps(table + n * table_stride + 8 * (size_t)c);
+        for (int r = 0; r < R; r++) {
+            __m256 value = _mm256_broadcast_ss(x + (size_t)r * x_stride + n);
+            for (int c = 0; c < C; c++)
+                sum[r][c] = _mm256_fmadd_ps(value, vector[c], sum[r][c]);
+        }
+    }
+    for (int r = 0; r < R; r++)
+        for (int c = 0; c < C; c++)
+            _mm256_storeu_ps(out + (size_t)r * out_stride + 8 * (size_t)c,
+                             _mm256_mul_ps(sum[r][c], _mm256_set1_ps(factor[r])));
+}
+
+// out [count, columns] = x [count, depth] table [depth, columns], each row times its factor;
+// columns are a multiple of 8.
+static void multiply_rows(float *out, size_t out_stride, const float *x, size_t x_stride,
+                          const float *table, size_t columns, size_t depth, const float *factor,
+                          int count) {
+    size_t i = 0;
+    for (; i + 16 <= columns; i += 16) {
+        if (count == BLOCK)
+            multiply_block(out + i, out_stride, x, x_stride, table + i, columns, depth, factor,
+                           BLOCK, 2);
+        else
+            for (int r = 0; r < count; r++)
+                multiply_block(out + (size_t)r * out_stride + i, out_stride,
+                               x + (size_t)r * x_stride, x_stride, table + i, columns, depth,
+                               factor + r, 1, 2);
+    }
+    for (; i < columns; i += 8)
+        for (int r = 0; r < count; r++)
+            multiply_block(out + (size_t)r * out_stride + i, out_stride, x + (size_t)r * x_stride,
+                           x_stride, table + i, columns, depth, factor + r, 1, 1);
+}
+
+static float softmax(float *scores, size_t count, const float *bias) {
+    float largest = -INFINITY;
+    for (size_t j = 0; j < count; j++) {
+        if (bias)
+            scores[j] += bias[j];
+        largest = scores[j] > largest ? scores[j] : largest;
+    }
+    __m256 sum = _mm256_setzero_ps(), offset = _mm256_set1_ps(largest);
+    for (size_t j = 0; j < count; j += 8) {
+        __m256i mask = tail_mask(count - j);
+        __m256 value = exponential(_mm256_sub_ps(load(scores + j, mask), offset));
+        value = _mm256_and_ps(value, _mm256_castsi256_ps(mask));
+        _mm256_maskstore_ps(scores + j, mask, value);
+        sum = _mm256_add_ps(sum, value);
+    }
+    return 1.0f / sum_lanes(sum);
+}
+
+static void attention(const mm_attention_head *head) {
+    size_t rows = head->rows, head_dim = head->head_dim, padded = (rows + 7) / 8 * 8;
+    if (head_dim % 8 != 0 || head_dim > MM_WIDEST_HEAD) {
+        mm_attention_c(head);
+        return;
+    }
+    float *keys = head->scratch, *values = keys + padded * head_dim;
+    float *scores = values + padded * head_dim;
+    for (size_t j = 0; j < padded; j++)
+        for (size_t d = 0; d < head_dim; d++)
+            keys[d * padded + j] = j < rows ? head->k[j * head->stride + d] : 0;
+    for (size_t j = 0; j < rows; j++)
+        memcpy(values + j * head_dim, head->v + j * head->stride, head_dim * sizeof(float));
+    for (size_t i = 0; i < rows; i += BLOCK) {
+        int count = rows - i < BLOCK ? (int)(rows - i) : BLOCK;
+        float factor[BLOCK] = {head->scale, head->scale, head->scale, head->scale};
+        multiply_rows(scores, padded, head->q + i * head->stride, head->stride, keys, padded,
+                      head_dim, factor, count);
+        for (int r = 0; r < count; r++)
+            factor[r] = softmax(scores + (size_t)r * padded, rows,
+                                head->bias ? head->bias - (i + (size_t)r) : NULL);
+        multiply_rows(head->out + i * head->out_stride, head->out_stride, scores, padded, values,
+                      head_dim, rows, factor, count);
+    }
+}
 
 void mm_kernels_init_avx2(mm_kernels *kernels) {
-    (void)kernels;
+    kernels->layer_norm = layer_norm;
+    kernels->add = add;
+    kernels->look_up = look_up;
+    kernels->finish = finish;
+    kernels->multiply = multiply;
+    kernels->attention = attention;
 }
