@@ -77,7 +77,10 @@ def make_texts(seed, count, low, high):
 def text_sets(quick):
     """Every set of texts by name. `quick` keeps the shape of each set and a sixth of its size."""
     part = 6 if quick else 1
+    short, mixed = make_texts(11, 40, 5, 14), make_texts(12, 20, 4, 300)
     return {
+        # One text says little of a peer's vectors: the single-query rows compare these.
+        "quality": [QUERY] + short + mixed,
         "short": make_texts(11, 1000 // part, 5, 14),
         "mixed": make_texts(12, 300 // part, 4, 300),
         "mixed64": make_texts(13, 64 // (8 if quick else 1), 4, 300),

@@ -49,6 +49,7 @@ def latency(peer, text, count, setting):
 def peak(dtype, threads):
     """Best product rate at K = N = 1024 through torch's oneDNN: the stand-in while `mm bench --peak` is not there."""
     import torch
+    import torch.utils.mkldnn
 
     torch.set_num_threads(threads)
     kind = torch.bfloat16 if dtype == "bf16" else torch.float32
