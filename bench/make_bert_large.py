@@ -38,6 +38,10 @@ def main(tokenizer_dir, out_dir):
     partial = out_dir + ".partial"
     shutil.rmtree(partial, ignore_errors=True)
     model.half().save_pretrained(partial)
+    # Files on the Hub have this key; transformers 5 no longer writes it, and CTranslate2's converter asks for it.
+    with open(os.path.join(partial, "config.json"), encoding="utf-8") as file:
+        written = json.load(file)
+    write_json(os.path.join(partial, "config.json"), dict(written, position_embedding_type="absolute"))
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
         if os.path.exists(os.path.join(tokenizer_dir, name)):
             shutil.copy(os.path.join(tokenizer_dir, name), partial)

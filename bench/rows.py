@@ -16,7 +16,7 @@ from texts import text_sets
 
 THREADS = 2
 SETTLE = 0.3  # seconds before a side is timed: OpenMP threads of the one before spin for up to 0.2 s
-LARGE_BATCHES = (1, 4, 8, 16)
+LARGE_BATCHES = (1, 4, 8)
 
 ST, ORT, OV, CT2 = "sentence-transformers", "onnxruntime", "openvino", "ctranslate2"
 F32_SIDES = [(OV, "f32"), (ORT, "f32"), (CT2, "f32"), (ST, "f32")]

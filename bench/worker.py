@@ -23,12 +23,13 @@ def timed(action):
 
 
 def tune(peer, texts, batches, finals):
-    """Every setting on a third of the texts (second pass counts, the first compiles), the best few on all of them."""
+    """Every setting on a third of the texts (a small pass first: it loads and compiles), the best few on all of them."""
     part = texts[::3] if len(texts) >= 30 else texts[::max(1, len(texts) // 8)]
     tried = []
     for setting in peer.settings(batches):
         peer.encode(part[:2], setting)
-        seconds = min(timed(lambda: peer.encode(part, setting))[0] for _ in range(2 if finals else 1))
+        repeats = 30 if len(texts) == 1 else 2 if finals else 1
+        seconds = float(np.median([timed(lambda: peer.encode(part, setting))[0] for _ in range(repeats)]))
         tried.append((seconds, setting))
     tried.sort(key=lambda pair: pair[0])
     best = tried[0]
