@@ -2,7 +2,7 @@
 # A thin layer over CMakePresets.json: `make help` lists what there is.
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
-FUZZ_SECONDS ?= 60
+FUZZ_SECONDS ?= 600
 
 .PHONY: all release debug asan tsan fuzz demo test lint format test-reference bench install clean help
 
@@ -56,7 +56,7 @@ help:
 	@echo 'make format          clang-format all of it in place'
 	@echo 'make test-reference  compare with sentence-transformers (installs torch in .venv-reference)'
 	@echo 'make bench           time it against other engines, writes bench/RESULTS.md'
-	@echo 'make fuzz            each fuzzer for FUZZ_SECONDS=60 seconds'
+	@echo 'make fuzz            each fuzzer for FUZZ_SECONDS=600 seconds'
 	@echo 'make install         into PREFIX=/usr/local (DESTDIR is honoured)'
 	@echo 'make debug|asan|tsan other builds, in build-debug, build-asan, build-tsan'
 	@echo 'make clean           remove what was built; keeps the venv and the models in build/'

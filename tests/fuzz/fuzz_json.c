@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // mm_json_parse against jansson's own reader: the same texts accepted, the same values made, but
 // for integers beyond int64 and for very deep nesting; and every failing allocation survived.
+//
+// Covers: src/base/json_read.c
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // mm_safetensors_parse: tensors of an accepted file lie inside it, follow each other, and can be
 // read and found; the same input with failing allocations leaks nothing.
+//
+// Covers: src/checkpoint/safetensors.c
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "checkpoint/safetensors.h"

@@ -121,6 +121,12 @@ def configs():
                        {"n" * 200: "one.safetensors"}, {"a": "model.safetensors.index.json"},
                        {"a": "one.safetensors"}]:
         yield both({}, {"weight_map": weight_map})
+    yield "{}\0"
+    yield "{}\0{}\0"
+    for header, size in [({"a": tensor("F32", [1], 0, 4), "b": tensor("I8", [1], 4, 5)}, 5),
+                         ({"b": tensor("F16", [1], 0, 2), "a": tensor("F32", [2, 0], 0, 0)}, 2),
+                         ({}, 0), ({"a" * 200: tensor("F64", [1], 0, 8)}, 8), ({"a": 1}, 0)]:
+        yield b"{}\0\0" + file(header, bytes(size))
 
 
 if __name__ == "__main__":
