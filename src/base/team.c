@@ -11,16 +11,13 @@
 
 enum { SPINS = 4000 }; // about 50 microseconds; longer waits sleep
 
-// Three words change and are waited for: `generation` when a run begins, `barrier_round` when a
-// barrier opens, `finished` when the last member is done.
 struct mm_team {
     int size;
-    int started; // threads that exist beside the caller
-    atomic_uint generation;
-    atomic_uint barrier_round;
-    atomic_uint finished;
-    atomic_int running; // members other than the caller still at work
-    atomic_int arrived; // members at the barrier
+    int started;               // threads that exist beside the caller
+    atomic_uint generation;    // a new run begins when it changes
+    atomic_int running;        // members other than the caller still at work
+    atomic_int arrived;        // members at the barrier
+    atomic_uint barrier_round; // changes when a barrier opens
     atomic_bool stop;
     atomic_int sleepers;
     mm_team_function function; // set before the generation changes, read after
@@ -42,30 +39,25 @@ static void pause_processor(int spin) {
         (void)sched_yield(); // more threads than cores: let the other one work
 }
 
-// Returns the new value once *word is no longer `seen`. Everybody in a run spins first: the others
-// are usually microseconds away. Where threads outnumber cores they are not, and spinning would
-// keep them from working.
-static unsigned wait_for_change(mm_team *team, atomic_uint *word, unsigned seen) {
+static unsigned wait_for_generation(mm_team *team, unsigned seen) {
     unsigned now;
     for (int spin = 0; spin < SPINS; spin++) {
-        now = atomic_load_explicit(word, memory_order_acquire);
+        now = atomic_load_explicit(&team->generation, memory_order_acquire);
         if (now != seen)
             return now;
         pause_processor(spin);
     }
     pthread_mutex_lock(&team->mutex);
     atomic_fetch_add(&team->sleepers, 1);
-    while ((now = atomic_load(word)) == seen)
+    while ((now = atomic_load(&team->generation)) == seen)
         pthread_cond_wait(&team->wake, &team->mutex);
     atomic_fetch_sub(&team->sleepers, 1);
     pthread_mutex_unlock(&team->mutex);
     return now;
 }
 
-// Sequentially consistent, as is the sleeper's side: either this sees the sleeper, or the sleeper
-// sees the change.
-static void change(mm_team *team, atomic_uint *word) {
-    atomic_fetch_add(word, 1);
+static void start_generation(mm_team *team) {
+    atomic_fetch_add(&team->generation, 1);
     if (atomic_load(&team->sleepers) > 0) {
         pthread_mutex_lock(&team->mutex);
         pthread_cond_broadcast(&team->wake);
@@ -78,12 +70,11 @@ static void *member_main(void *argument) {
     mm_team *team = member->team;
     unsigned seen = 0;
     for (;;) {
-        seen = wait_for_change(team, &team->generation, seen);
+        seen = wait_for_generation(team, seen);
         if (atomic_load(&team->stop))
             return NULL;
         team->function(team->payload, member->index);
-        if (atomic_fetch_sub(&team->running, 1) == 1)
-            change(team, &team->finished);
+        atomic_fetch_sub_explicit(&team->running, 1, memory_order_release);
     }
 }
 
@@ -125,7 +116,7 @@ void mm_team_free(mm_team *team) {
     if (!team)
         return;
     atomic_store(&team->stop, true);
-    change(team, &team->generation);
+    start_generation(team);
     for (int i = 1; i <= team->started; i++)
         pthread_join(team->members[i].thread, NULL);
     pthread_cond_destroy(&team->wake);
@@ -138,27 +129,27 @@ int mm_team_size(const mm_team *team) {
 }
 
 void mm_team_run(mm_team *team, mm_team_function function, void *payload) {
-    if (team->size == 1) {
-        function(payload, 0);
-        return;
+    if (team->size > 1) {
+        team->function = function;
+        team->payload = payload;
+        atomic_store_explicit(&team->running, team->size - 1, memory_order_relaxed);
+        start_generation(team);
     }
-    unsigned finished = atomic_load(&team->finished);
-    team->function = function;
-    team->payload = payload;
-    atomic_store(&team->running, team->size - 1);
-    change(team, &team->generation);
     function(payload, 0);
-    (void)wait_for_change(team, &team->finished, finished);
+    for (int spin = 0; atomic_load_explicit(&team->running, memory_order_acquire) > 0; spin++)
+        pause_processor(spin);
 }
 
 void mm_team_barrier(mm_team *team) {
     if (team->size == 1)
         return;
-    unsigned round = atomic_load(&team->barrier_round);
+    unsigned round = atomic_load_explicit(&team->barrier_round, memory_order_relaxed);
     if (atomic_fetch_add(&team->arrived, 1) == team->size - 1) {
         atomic_store(&team->arrived, 0);
-        change(team, &team->barrier_round);
-    } else {
-        (void)wait_for_change(team, &team->barrier_round, round);
+        atomic_fetch_add_explicit(&team->barrier_round, 1, memory_order_release);
+        return;
     }
+    for (int spin = 0; atomic_load_explicit(&team->barrier_round, memory_order_acquire) == round;
+         spin++)
+        pause_processor(spin);
 }

@@ -32,7 +32,9 @@ typedef struct mm_model_family {
     mm_activation (*encode)(const void *state, mm_lane *lane, const mm_batch *batch);
 } mm_model_family;
 
-// MODEL_UNSUPPORTED for an unknown model_type (the message lists those there are).
+// MODEL_UNSUPPORTED for an unknown model_type (the message lists those there are); mm_model_bind
+// checks it too.
+mm_status mm_model_check_type(const mm_config *config, mm_error *error);
 mm_status mm_model_bind(mm_model **out, const mm_config *config, const mm_checkpoint *checkpoint,
                         mm_weights *weights, mm_error *error);
 void mm_model_free(mm_model *model); // accepts NULL; weights stay the caller's

@@ -89,6 +89,10 @@ mm_status mm_normalizer_read(mm_normalizer_list *list, const json_t *config, con
 
 mm_status mm_normalizer_prepend_lowercase(mm_normalizer_list *list, mm_error *error) {
     mm_normalizer lowercase = {.kind = find_kind("Lowercase")};
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].kind == lowercase.kind) // as sentence-transformers: once is enough
+            return MM_STATUS_OK;
+    }
     mm_status status = append(list, lowercase, error);
     if (status)
         return status;

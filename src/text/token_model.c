@@ -56,7 +56,7 @@ mm_status mm_model_make_wordpiece(mm_model *model, const mm_wordpiece_options *o
     return status;
 }
 
-void mm_model_free(mm_model *model) {
+void mm_token_model_free(mm_model *model) {
     mm_vocabulary_free(&model->vocabulary);
     mm_free(model->settings);
     *model = (mm_model){0};

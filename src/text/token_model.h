@@ -38,7 +38,7 @@ typedef struct mm_wordpiece_options {
 mm_status mm_model_read(mm_model *model, const json_t *config, const char *where, mm_error *error);
 mm_status mm_model_make_wordpiece(mm_model *model, const mm_wordpiece_options *options,
                                   mm_error *error);
-void mm_model_free(mm_model *model); // accepts a zeroed one
+void mm_token_model_free(mm_model *model); // accepts a zeroed one
 
 mm_status mm_wordpiece_read(mm_model *model, const json_t *config, const char *where,
                             mm_error *error);

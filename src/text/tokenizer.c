@@ -19,7 +19,7 @@ void mm_tokenizer_free(mm_tokenizer *tokenizer) {
     mm_added_tokens_free(&tokenizer->added);
     mm_normalizer_list_free(&tokenizer->normalizers);
     mm_pretokenizer_list_free(&tokenizer->pretokenizers);
-    mm_model_free(&tokenizer->model);
+    mm_token_model_free(&tokenizer->model);
     mm_postprocessor_free(&tokenizer->postprocessor);
     mm_decoder_list_free(&tokenizer->decoders);
     mm_free(tokenizer);
