@@ -14,8 +14,10 @@ static void free_set(mm_added_set *set) {
 }
 
 void mm_added_tokens_free(mm_added_tokens *tokens) {
-    for (size_t i = 0; i < tokens->count; i++)
-        mm_free((void *)(uintptr_t)tokens->items[i].content);
+    for (size_t i = 0; i < tokens->count; i++) {
+        mm_free(tokens->items[i].owned);
+        mm_free(tokens->items[i].shown);
+    }
     mm_free(tokens->items);
     mm_vocabulary_free(&tokens->ids);
     mm_free(tokens->by_id);
@@ -43,12 +45,12 @@ static uint32_t free_id(const mm_added_tokens *tokens, const mm_vocabulary *voca
     return size;
 }
 
-mm_status mm_added_tokens_add(mm_added_tokens *tokens, const mm_added_token *token,
-                              const mm_vocabulary *vocabulary, mm_error *error) {
-    uint32_t ignored;
-    if (token->length == 0 ||
-        mm_vocabulary_find(&tokens->ids, token->content, token->length, &ignored))
-        return MM_STATUS_OK;
+static bool same_flags(const mm_added_token *a, const mm_added_token *b) {
+    return a->single_word == b->single_word && a->lstrip == b->lstrip && a->rstrip == b->rstrip &&
+           a->normalized == b->normalized && a->special == b->special;
+}
+
+static mm_status append(mm_added_tokens *tokens, mm_added_token token, mm_error *error) {
     if (tokens->count == tokens->capacity) {
         size_t capacity = tokens->capacity * 2 + 8;
         mm_added_token *items = mm_array_realloc(tokens->items, capacity, sizeof(*items));
@@ -57,18 +59,63 @@ mm_status mm_added_tokens_add(mm_added_tokens *tokens, const mm_added_token *tok
         tokens->items = items;
         tokens->capacity = capacity;
     }
-    mm_added_token copy = *token;
-    if (!mm_vocabulary_find(vocabulary, token->content, token->length, &copy.id))
-        copy.id = free_id(tokens, vocabulary);
-    char *content = mm_strndup(token->content, token->length);
+    char *content = mm_strndup(token.content, token.length);
     if (!content ||
-        !mm_vocabulary_add(&tokens->ids, content, token->length, (uint32_t)tokens->count)) {
+        !mm_vocabulary_add(&tokens->ids, content, token.length, (uint32_t)tokens->count)) {
         mm_free(content);
         return mm_fail_memory(error, "added tokens");
     }
-    copy.content = content;
-    tokens->items[tokens->count++] = copy;
+    token.content = token.owned = content;
+    token.shown = NULL;
+    tokens->items[tokens->count++] = token;
     return MM_STATUS_OK;
+}
+
+// Of several tokens of one content only one makes a pattern.
+static void forget_patterns(mm_added_tokens *tokens, const mm_added_token *same) {
+    for (size_t i = 0; i < tokens->count; i++) {
+        mm_added_token *token = &tokens->items[i];
+        if (token->length == same->length &&
+            memcmp(token->content, same->content, same->length) == 0)
+            token->is_matched = false;
+    }
+}
+
+mm_status mm_added_tokens_add(mm_added_tokens *tokens, const mm_added_token *token,
+                              const mm_vocabulary *vocabulary, mm_error *error) {
+    if (token->length == 0)
+        return MM_STATUS_OK;
+    mm_added_token copy = *token;
+    mm_added_token *known = NULL;
+    uint32_t index;
+    if (mm_vocabulary_find(&tokens->ids, token->content, token->length, &index))
+        known = &tokens->items[index];
+    if (known && same_flags(known, token))
+        return MM_STATUS_OK;
+    if (known)
+        copy.id = known->id;
+    else if (!mm_vocabulary_find(vocabulary, token->content, token->length, &copy.id))
+        copy.id = free_id(tokens, vocabulary);
+    copy.is_special = token->special || (known && known->is_special);
+    copy.is_matched = token->special || !known || !known->is_special;
+    if (known && copy.is_matched)
+        forget_patterns(tokens, token);
+    else if (known) // the special one goes on being looked for where it was
+        copy.normalized = known->normalized;
+    return append(tokens, copy, error);
+}
+
+bool mm_added_tokens_has(const mm_added_tokens *tokens, const char *content, size_t length) {
+    uint32_t index;
+    return mm_vocabulary_find(&tokens->ids, content, length, &index);
+}
+
+// The reference library goes by what it shows, so a special token whose normalized content is
+// another text is not skipped.
+bool mm_added_tokens_skips(const mm_added_tokens *tokens, const mm_added_token *token) {
+    uint32_t index;
+    return mm_vocabulary_find(&tokens->ids, token->shown, token->shown_length, &index) &&
+           tokens->items[index].is_special;
 }
 
 static int compare_patterns(const void *left, const void *right) {
@@ -106,10 +153,31 @@ static void index_set(mm_added_set *set) {
         set->only_first = (unsigned char)set->patterns[0].bytes[0];
 }
 
+static mm_status show_all(mm_added_tokens *tokens, const mm_normalizer_list *normalizers,
+                          mm_error *error) {
+    mm_rewrite rewrite = {0};
+    bool ok = true;
+    for (size_t i = 0; i < tokens->count && ok; i++) {
+        mm_added_token *token = &tokens->items[i];
+        mm_rewrite_begin(&rewrite, token->content, token->length, 0, false);
+        if (token->normalized)
+            mm_normalizer_run(normalizers, &rewrite);
+        char *shown =
+            rewrite.failed ? NULL : mm_strndup(rewrite.length ? rewrite.text : "", rewrite.length);
+        ok = shown != NULL;
+        if (ok) {
+            mm_free(token->shown);
+            token->shown = shown;
+            token->shown_length = rewrite.length;
+        }
+    }
+    mm_rewrite_free(&rewrite);
+    return ok ? MM_STATUS_OK : mm_fail_memory(error, "added tokens");
+}
+
 // Special tokens come first in the reference library's lists, which matters when two tokens have
 // the same normalized content.
 static mm_status make_set(mm_added_set *set, const mm_added_tokens *tokens, bool normalized,
-                          const mm_normalizer_list *normalizers, mm_rewrite *rewrite,
                           mm_error *error) {
     if (tokens->count == 0)
         return MM_STATUS_OK;
@@ -119,20 +187,14 @@ static mm_status make_set(mm_added_set *set, const mm_added_tokens *tokens, bool
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < tokens->count; i++) {
             const mm_added_token *token = &tokens->items[i];
-            if (token->normalized != normalized || token->special != (pass == 0))
+            if (!token->is_matched || token->normalized != normalized ||
+                token->special != (pass == 0) || token->shown_length == 0)
                 continue;
-            mm_rewrite_begin(rewrite, token->content, token->length, 0, false);
-            if (normalized)
-                mm_normalizer_run(normalizers, rewrite);
-            if (rewrite->failed)
-                return mm_fail_memory(error, "added tokens");
-            if (rewrite->length == 0)
-                continue;
-            char *bytes = mm_strndup(rewrite->text, rewrite->length);
+            char *bytes = mm_strndup(token->shown, token->shown_length);
             if (!bytes)
                 return mm_fail_memory(error, "added tokens");
             set->patterns[set->count++] =
-                (mm_added_pattern){bytes, rewrite->length, (pass == 0 ? 0 : tokens->count) + i};
+                (mm_added_pattern){bytes, token->shown_length, (pass == 0 ? 0 : tokens->count) + i};
         }
     }
     index_set(set);
@@ -161,11 +223,11 @@ mm_status mm_added_tokens_prepare(mm_added_tokens *tokens, const mm_normalizer_l
         tokens->by_id[i] = i;
     if (tokens->count)
         qsort_r(tokens->by_id, tokens->count, sizeof(*tokens->by_id), compare_by_id, tokens->items);
-    mm_rewrite rewrite = {0};
-    mm_status status = make_set(&tokens->raw, tokens, false, normalizers, &rewrite, error);
+    mm_status status = show_all(tokens, normalizers, error);
     if (!status)
-        status = make_set(&tokens->normalized, tokens, true, normalizers, &rewrite, error);
-    mm_rewrite_free(&rewrite);
+        status = make_set(&tokens->raw, tokens, false, error);
+    if (!status)
+        status = make_set(&tokens->normalized, tokens, true, error);
     return status;
 }
 

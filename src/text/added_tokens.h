@@ -10,10 +10,16 @@
 #include "text/vocabulary.h"
 
 typedef struct mm_added_token {
-    const char *content; // NUL-terminated in the list, which owns it
+    const char *content;
     size_t length;
     uint32_t id;
     bool single_word, lstrip, rstrip, normalized, special;
+    // Set by the list:
+    char *owned; // its copy of the content
+    char *shown; // what decoding gives: the normalized content where `normalized`; owned
+    size_t shown_length;
+    bool is_special; // this or an earlier token of that content is special
+    bool is_matched; // this one makes a pattern
 } mm_added_token;
 
 typedef struct mm_added_pattern {
@@ -30,22 +36,26 @@ typedef struct mm_added_set {
 } mm_added_set;
 
 typedef struct mm_added_tokens {
-    mm_added_token *items; // in file order
+    mm_added_token *items; // in file order; a content may come again with other flags
     size_t count, capacity;
-    mm_vocabulary ids; // content to index in items
+    mm_vocabulary ids; // content to the last such index in items
     size_t *by_id;     // indices sorted by id; of equal ids the last one counts
     mm_added_set raw, normalized;
 } mm_added_tokens;
 
 void mm_added_tokens_free(mm_added_tokens *tokens); // leaves an empty list
 // Adds one as the reference library does: its id is the model's when the vocabulary has the
-// content, else the next free one. `content` is copied; empty and known contents are ignored.
+// content, else the next free one. `content` is copied. Empty contents are ignored; one that is
+// known gets the new flags.
 mm_status mm_added_tokens_add(mm_added_tokens *tokens, const mm_added_token *token,
                               const mm_vocabulary *vocabulary, mm_error *error);
 // Makes the sets; call after the last add and whenever the normalizers change.
 mm_status mm_added_tokens_prepare(mm_added_tokens *tokens, const mm_normalizer_list *normalizers,
                                   mm_error *error);
 const mm_added_token *mm_added_tokens_by_id(const mm_added_tokens *tokens, uint32_t id);
+bool mm_added_tokens_has(const mm_added_tokens *tokens, const char *content, size_t length);
+// Whether decoding leaves the token out when special ones are skipped.
+bool mm_added_tokens_skips(const mm_added_tokens *tokens, const mm_added_token *token);
 bool mm_added_tokens_find(const mm_added_tokens *tokens, const char *content, size_t length,
                           uint32_t *id);
 

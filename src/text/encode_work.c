@@ -2,6 +2,7 @@
 #include "text/encode_work.h"
 
 #include "base/memory.h"
+#include "text/offsets.h"
 
 void mm_encode_work_free(mm_encode_work *work) {
     mm_rewrite_free(&work->text);
@@ -10,6 +11,7 @@ void mm_encode_work_free(mm_encode_work *work) {
     for (int i = 0; i < 2; i++) {
         mm_free(work->sequences[i].ids);
         mm_free(work->sequences[i].spans);
+        mm_free(work->sequences[i].trims);
     }
     mm_free(work->hashes);
     mm_free(work->points);
@@ -48,5 +50,23 @@ bool mm_token_reserve(mm_encode_work *work, size_t extra) {
         tokens->spans = spans;
         tokens->spans_capacity = tokens->capacity;
     }
+    return true;
+}
+
+bool mm_token_note_blanks(mm_encode_work *work, const char *text, size_t length) {
+    mm_token_list *tokens = work->tokens;
+    mm_token_trim trim = {.token = tokens->count - 1};
+    mm_blanks(text, length, &trim.leading, &trim.trailing);
+    if (trim.leading == 0 && trim.trailing == 0)
+        return true;
+    if (tokens->trims_count == tokens->trims_capacity) {
+        size_t capacity = tokens->trims_capacity * 2 + 8;
+        mm_token_trim *trims = mm_array_realloc(tokens->trims, capacity, sizeof(*trims));
+        if (!trims)
+            return false;
+        tokens->trims = trims;
+        tokens->trims_capacity = capacity;
+    }
+    tokens->trims[tokens->trims_count++] = trim;
     return true;
 }

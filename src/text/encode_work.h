@@ -12,10 +12,17 @@ typedef struct mm_piece_list { // parts of the present text
     size_t count, capacity;
 } mm_piece_list;
 
+typedef struct mm_token_trim { // blanks in an added token's text, some of them swallowed
+    size_t token;              // index in the list
+    size_t leading, trailing;  // code points
+} mm_token_trim;
+
 typedef struct mm_token_list {
     uint32_t *ids;
     mm_span *spans; // bytes of the original; NULL unless offsets are wanted
     size_t count, capacity, spans_capacity;
+    mm_token_trim *trims; // of added tokens with blanks, when offsets are wanted
+    size_t trims_count, trims_capacity;
 } mm_token_list;
 
 typedef struct mm_encode_work {
@@ -34,6 +41,8 @@ void mm_encode_work_free(mm_encode_work *work); // frees the members, not the st
 // False when out of memory.
 bool mm_piece_add(mm_piece_list *list, size_t start, size_t end);
 bool mm_token_reserve(mm_encode_work *work, size_t extra);
+// Remembers the blanks around the token added last, whose text is given.
+bool mm_token_note_blanks(mm_encode_work *work, const char *text, size_t length);
 // `start` and `end` are bytes of work->text.
 static inline bool mm_token_add(mm_encode_work *work, uint32_t id, size_t start, size_t end) {
     mm_token_list *tokens = work->tokens;

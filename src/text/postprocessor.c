@@ -75,10 +75,18 @@ static mm_status read_bert(mm_postprocessor *out, const json_t *config, const ch
 static mm_status read_roberta(mm_postprocessor *out, const json_t *config, const char *where,
                               mm_error *error) {
     uint32_t cls, sep;
-    mm_status status = read_token(&sep, config, "sep", where, error);
+    mm_status status =
+        mm_json_get_bool(&out->trim_offsets, config, "trim_offsets", true, where, error);
+    if (!status)
+        status = mm_json_get_bool(&out->add_prefix_space, config, "add_prefix_space", true, where,
+                                  error);
+    if (!status)
+        status = read_token(&sep, config, "sep", where, error);
     if (!status)
         status = read_token(&cls, config, "cls", where, error);
-    return status ? status : mm_postprocessor_make(out, "c0A0s0", "c0A0s0s0B0s0", cls, sep, error);
+    if (status)
+        return status;
+    return mm_postprocessor_make(out, "c0A0s0", "c0A0s0s0B0s0", cls, sep, error);
 }
 
 static mm_status add_special(mm_template *template, const json_t *specials, const json_t *name,

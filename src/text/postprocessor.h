@@ -34,6 +34,8 @@ typedef struct mm_template {
 
 typedef struct mm_postprocessor {
     mm_template single, pair;
+    bool trim_offsets; // take the blanks out of offsets
+    bool add_prefix_space;
 } mm_postprocessor;
 
 // `config` null gives text, or text and pair, with nothing added.

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "text/offsets.h"
 
 #include <string.h>
 
@@ -76,7 +77,9 @@ static mm_status encode_chunk(const mm_tokenizer *tokenizer, mm_encode_work *wor
     while (!status && mm_added_next(&cutter, &part)) {
         if (!part.token)
             status = encode_plain(tokenizer, work, part.start, part.end, error);
-        else if (!mm_token_add(work, part.token->id, part.start, part.end))
+        else if (!mm_token_add(work, part.token->id, part.start, part.end) ||
+                 (work->want_offsets &&
+                  !mm_token_note_blanks(work, work->text.text + part.start, part.end - part.start)))
             status = mm_fail_memory(error, "tokens");
     }
     return status;
@@ -94,7 +97,7 @@ static mm_status encode_sequence(const mm_tokenizer *tokenizer, mm_encode_work *
         mm_error_details(error, "{\"byte\": %zu}", bad);
         return status;
     }
-    work->tokens->count = 0;
+    work->tokens->count = work->tokens->trims_count = 0;
     if (!mm_token_reserve(work, 1)) // spans too, which the last call may not have wanted
         return mm_fail_memory(error, "tokens");
     mm_added_cutter cutter = {
@@ -113,31 +116,11 @@ static mm_status encode_sequence(const mm_tokenizer *tokenizer, mm_encode_work *
         if (work->want_offsets)
             tokens->spans[tokens->count] = (mm_span){(uint32_t)part.start, (uint32_t)part.end};
         tokens->count++;
+        if (work->want_offsets &&
+            !mm_token_note_blanks(work, text + part.start, part.end - part.start))
+            return mm_fail_memory(error, "tokens");
     }
     return status;
-}
-
-// Turns the spans of a sequence from bytes into code points.
-static mm_status count_points(mm_encode_work *work, mm_token_list *tokens, const char *text,
-                              size_t length, mm_error *error) {
-    if (length + 1 > work->points_capacity) {
-        uint32_t *points = mm_array_realloc(work->points, length + 1, sizeof(*points));
-        if (!points)
-            return mm_fail_memory(error, "offsets");
-        work->points = points;
-        work->points_capacity = length + 1;
-    }
-    uint32_t point = 0;
-    for (size_t at = 0; at < length; at++) {
-        point += at > 0 && ((unsigned char)text[at] & 0xC0) != 0x80;
-        work->points[at] = point;
-    }
-    work->points[length] = length ? point + 1 : 0;
-    for (size_t i = 0; i < tokens->count; i++) {
-        tokens->spans[i].start = work->points[tokens->spans[i].start];
-        tokens->spans[i].end = work->points[tokens->spans[i].end];
-    }
-    return MM_STATUS_OK;
 }
 
 typedef struct kept { // what truncation leaves of a sequence
@@ -233,6 +216,8 @@ static mm_status assemble(const mm_tokenizer *tokenizer, mm_encode_work *work, m
     mm_status status = reserve_encoding(out, count, work->want_offsets, error);
     if (status)
         return status;
+    for (int i = 0; i < 2 && work->want_offsets && tokenizer->postprocessor.trim_offsets; i++)
+        mm_offsets_trim(tokenizer, &work->sequences[i], keep[i].start, keep[i].count);
     for (size_t i = 0; i < template->count; i++) {
         const mm_template_part *part = &template->parts[i];
         if (part->kind == MM_PART_SPECIAL) {
@@ -269,7 +254,7 @@ mm_status mm_tokenizer_encode(const mm_tokenizer *tokenizer, mm_encoding *out, c
         work->tokens = &work->sequences[i];
         mm_status status = encode_sequence(tokenizer, work, texts[i], lengths[i], error);
         if (!status && work->want_offsets)
-            status = count_points(work, work->tokens, texts[i], lengths[i], error);
+            status = mm_offsets_count_points(work, work->tokens, texts[i], lengths[i], error);
         if (status)
             return status;
     }
@@ -290,8 +275,8 @@ const char *mm_tokenizer_token(const mm_tokenizer *tokenizer, int32_t id, size_t
     const mm_added_token *added = mm_added_tokens_by_id(&tokenizer->added, (uint32_t)id);
     if (!added)
         return mm_vocabulary_token(&tokenizer->model.vocabulary, (uint32_t)id, length);
-    *length = added->length;
-    return added->content;
+    *length = added->shown_length;
+    return added->shown;
 }
 
 mm_status mm_tokenizer_decode(const mm_tokenizer *tokenizer, char **out, size_t *out_length,
@@ -303,7 +288,7 @@ mm_status mm_tokenizer_decode(const mm_tokenizer *tokenizer, char **out, size_t 
     mm_decode_texts_init(&texts);
     for (size_t i = 0; i < count; i++) {
         const mm_added_token *added = mm_added_tokens_by_id(&tokenizer->added, (uint32_t)ids[i]);
-        if (skip_special_tokens && added && added->special)
+        if (skip_special_tokens && added && mm_added_tokens_skips(&tokenizer->added, added))
             continue;
         size_t length = 0;
         const char *text = mm_tokenizer_token(tokenizer, ids[i], &length);

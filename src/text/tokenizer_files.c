@@ -64,7 +64,7 @@ mm_status mm_tokenizer_add(mm_tokenizer *tokenizer, const json_t *value, bool sp
             token.normalized = false;
     }
     token.special |= special;
-    if (!token.content)
+    if (!token.content || mm_added_tokens_has(&tokenizer->added, token.content, token.length))
         return MM_STATUS_OK;
     return mm_added_tokens_add(&tokenizer->added, &token, &tokenizer->model.vocabulary, error);
 }

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "text/offsets.h"
+
+#include "base/memory.h"
+
+mm_status mm_offsets_count_points(mm_encode_work *work, mm_token_list *tokens, const char *text,
+                                  size_t length, mm_error *error) {
+    if (length + 1 > work->points_capacity) {
+        uint32_t *points = mm_array_realloc(work->points, length + 1, sizeof(*points));
+        if (!points)
+            return mm_fail_memory(error, "offsets");
+        work->points = points;
+        work->points_capacity = length + 1;
+    }
+    uint32_t point = 0;
+    for (size_t at = 0; at < length; at++) {
+        point += at > 0 && ((unsigned char)text[at] & 0xC0) != 0x80;
+        work->points[at] = point;
+    }
+    work->points[length] = length ? point + 1 : 0;
+    for (size_t i = 0; i < tokens->count; i++) {
+        tokens->spans[i].start = work->points[tokens->spans[i].start];
+        tokens->spans[i].end = work->points[tokens->spans[i].end];
+    }
+    return MM_STATUS_OK;
+}
+
+enum { BYTE_LEVEL_SPACE = 0x120 }; // how ByteLevel writes a blank
+
+static bool is_blank(uint32_t code) {
+    return code == BYTE_LEVEL_SPACE || mm_unicode_is_space(code);
+}
+
+void mm_blanks(const char *text, size_t length, size_t *leading, size_t *trailing) {
+    *leading = *trailing = 0;
+    for (size_t at = 0; at < length && is_blank(mm_unicode_next(text, &at));)
+        ++*leading;
+    for (size_t at = length; at > 0 && is_blank(mm_unicode_previous(text, &at));)
+        ++*trailing;
+}
+
+static void trim(mm_span *span, size_t leading, size_t trailing) {
+    size_t start = span->start + leading;
+    span->start = start < span->end ? (uint32_t)start : span->end;
+    if (trailing <= span->end) {
+        size_t end = span->end - trailing;
+        span->end = end > span->start ? (uint32_t)end : span->start;
+    }
+}
+
+void mm_offsets_trim(const mm_tokenizer *tokenizer, mm_token_list *tokens, size_t start,
+                     size_t count) {
+    size_t noted = 0;
+    for (size_t i = start; i < start + count; i++) {
+        while (noted < tokens->trims_count && tokens->trims[noted].token < i)
+            noted++;
+        size_t leading = 0, trailing = 0, length = 0;
+        if (noted < tokens->trims_count && tokens->trims[noted].token == i) {
+            leading = tokens->trims[noted].leading;
+            trailing = tokens->trims[noted].trailing;
+        } else {
+            const char *text = mm_tokenizer_token(tokenizer, (int32_t)tokens->ids[i], &length);
+            mm_blanks(text, length, &leading, &trailing);
+        }
+        // One blank in front may have been put there; it is not in the text to be taken away.
+        bool first = i == start || tokens->spans[i].start == 0;
+        if (first && leading == 1 && tokenizer->postprocessor.add_prefix_space)
+            leading = 0;
+        trim(&tokens->spans[i], leading, trailing);
+    }
+}
