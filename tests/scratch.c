@@ -10,7 +10,8 @@
 static char root[512];
 
 const char *scratch_create(void) {
-    snprintf(root, sizeof(root), "%s/scratch-XXXXXX", MM_BUILD_DIR);
+    const char *temporary = getenv("TMPDIR"); // fuzzing sets it to a place in memory
+    snprintf(root, sizeof(root), "%s/scratch-XXXXXX", temporary ? temporary : MM_BUILD_DIR);
     return mkdtemp(root);
 }
 

@@ -5,7 +5,8 @@
 
 #include <stddef.h>
 
-// Makes a fresh directory under the build directory; returns its path (static memory), or NULL.
+// Makes a fresh directory under $TMPDIR, else the build directory; returns its path (static
+// memory), or NULL.
 const char *scratch_create(void);
 void scratch_remove(void);
 // "scratch/name" in one of four rotating static buffers; makes the directories on the way.

@@ -9,47 +9,27 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/config.h"
 
-#include <fcntl.h>
+#include "scratch.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static char directory[256];
+static char directory[600];
 
 static void require(bool truth) {
     if (!truth)
         abort();
 }
 
-static void path_of(char out[512], const char *name) {
-    snprintf(out, 512, "%s/%s", directory, name);
-}
-
 static void write_file(const char *name, const void *data, size_t size) {
-    char path[512];
-    path_of(path, name);
-    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    require(file >= 0 && write(file, data, size) == (ssize_t)size);
-    close(file);
+    require(scratch_write(name, data, size) != NULL);
 }
-
-static const char *const names[] = {"config.json",       "model.safetensors.index.json",
-                                    "model.safetensors", "pytorch_model.bin",
-                                    "one.safetensors",   "two.safetensors"};
 
 static void remove_file(const char *name) {
-    char path[512];
-    path_of(path, name);
-    (void)unlink(path);
-}
-
-static void remove_directory(void) {
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        remove_file(names[i]);
-    (void)rmdir(directory);
+    (void)remove(scratch_path(name));
 }
 
 static void write_shard(const char *name, const char *header) {
@@ -61,10 +41,10 @@ static void write_shard(const char *name, const char *header) {
 }
 
 static void make_directory(void) {
-    const char *temporary = getenv("TMPDIR");
-    snprintf(directory, sizeof(directory), "%s/fuzz-config-XXXXXX", temporary ? temporary : "/tmp");
-    require(mkdtemp(directory) != NULL);
-    atexit(remove_directory);
+    const char *made = scratch_create();
+    require(made != NULL);
+    snprintf(directory, sizeof(directory), "%s", made);
+    atexit(scratch_remove);
     json_set_alloc_funcs(mm_malloc, mm_free);
     write_shard("one.safetensors",
                 "{\"a\": {\"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": [0, 4]}}");

@@ -129,7 +129,48 @@ def configs():
         yield b"{}\0\0" + file(header, bytes(size))
 
 
+def modules():
+    chain = [{"idx": i, "name": str(i), "path": path, "type": "sentence_transformers.models." + kind}
+             for i, (path, kind) in enumerate([
+                 ("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Dense", "Dense"),
+                 ("3_LayerNorm", "LayerNorm"), ("", "Dropout"), ("4_Normalize", "Normalize")])]
+    pooling = {"word_embedding_dimension": 384, "pooling_mode_cls_token": False,
+               "pooling_mode_mean_tokens": True, "pooling_mode_max_tokens": True,
+               "pooling_mode_mean_sqrt_len_tokens": True, "pooling_mode_weightedmean_tokens": True,
+               "pooling_mode_lasttoken": True, "include_prompt": False}
+    limits = {"max_seq_length": 128, "do_lower_case": True,
+              "tokenizer_args": {"model_max_length": 64}}
+    prompts = {"__version__": {"sentence_transformers": "6.2.0"}, "truncate_dim": 64,
+               "prompts": {"query": "query: ", "document": "", "other": None},
+               "default_prompt_name": "query", "similarity_fn_name": "cosine"}
+
+    def parts(*values):
+        return "\0".join(v if isinstance(v, str) else json.dumps(v) for v in values)
+    yield parts(chain, pooling, limits, prompts)
+    yield parts(chain[:2], {"pooling_mode": "mean"}, {"max_seq_length": None}, {"prompts": {}})
+    yield parts(chain[:2], {"pooling_mode": ["cls", "max", "lasttoken"]}, {}, {})
+    yield parts("", "", "", "")
+    for change in [{"type": 1}, {"path": ".."}, {"path": "/x"}, {"path": "a/../b"},
+                   {"path": "a\\b"}, {"path": "a\0b"}, {"type": "x.CNN"}, {"path": "a/b"}]:
+        yield parts([chain[0], {**chain[1], **change}])
+    for order in [[], [chain[1]], [chain[0]], [chain[0], chain[0]], [chain[0], chain[2]],
+                  chain * 8, {}, 5, [chain[0], chain[2], chain[1]]]:
+        yield parts(order)
+    for value in [{"pooling_mode": []}, {"pooling_mode": "x"}, {"pooling_mode": 1},
+                  {"pooling_mode": ["mean"] * 17}, {"include_prompt": 1}, [],
+                  {"pooling_mode_cls_token": "yes"}]:
+        yield parts("", value)
+    for value in [{"max_seq_length": 0}, {"max_seq_length": "128"}, {"do_lower_case": 1}, [],
+                  {"processor_kwargs": {"model_max_length": 10**30}}]:
+        yield parts("", "", value)
+    for value in [{"prompts": []}, {"prompts": {"a": 1}}, {"prompts": {"a": "x\0y"}},
+                  {"default_prompt_name": "a"}, {"default_prompt_name": "query"},
+                  {"truncate_dim": 0}, {"truncate_dim": None}, {"prompts": None}]:
+        yield parts("", "", "", value)
+
+
 if __name__ == "__main__":
     write("fuzz_safetensors", safetensors())
     write("fuzz_json", texts())
     write("fuzz_config", configs())
+    write("fuzz_modules", modules())
