@@ -4,6 +4,7 @@
 #include "manager/json_text.h"
 #include "manager/request.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 // ---- Parsing, and finding the text that is to blame --------------------------------------------
@@ -75,27 +76,22 @@ static bool find_index(size_t *out, const char *text, size_t position) {
     return state.inside || (state.depth == 1 && state.key_matches && !state.expects_key);
 }
 
-// Points at the text that made the parser fail, if it was one.
+// Names the text that made the parser fail, if it was one: the parser only says at which byte.
 static void blame_text(const char *text, size_t length, mm_error *error) {
-    json_error_t problem = {0};
-    json_t *value = json_loadb(text, length,
-                               JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &problem);
-    json_decref(value);
-    size_t position = problem.position > 0 ? (size_t)problem.position : 0;
+    const char *byte = strstr(error->details, "\"byte\": ");
+    bool is_text = strstr(error->message, "not UTF-8") || strstr(error->message, "surrogate");
+    size_t position = byte ? strtoull(byte + strlen("\"byte\": "), NULL, 10) : 0;
     size_t index;
-    bool is_text = json_error_code(&problem) == json_error_invalid_utf8 ||
-                   strstr(problem.text, "Unicode") != NULL;
-    if (value || !is_text || !find_index(&index, text, position < length ? position : length))
+    if (!is_text || !find_index(&index, text, position < length ? position : length))
         return;
-    (void)mm_fail(error, MM_STATUS_INVALID_REQUEST, "text %zu of task_data is not valid UTF-8: %s",
-                  index, problem.text);
+    mm_error_prefix(error, "text %zu of task_data is not valid UTF-8", index);
     mm_error_details(error, "{\"index\": %zu}", index);
 }
 
 mm_status mm_request_json_parse(json_t **out, const char *text, size_t length, mm_error *error) {
     mm_status status =
         mm_json_parse(out, text, length, "request", MM_STATUS_INVALID_REQUEST, error);
-    if (status == MM_STATUS_INVALID_REQUEST)
+    if (status == MM_STATUS_INVALID_REQUEST && error)
         blame_text(text, length, error);
     if (status || json_is_object(*out))
         return status;

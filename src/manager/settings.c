@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "manager/parameters.h"
 
 #include <math.h>
@@ -33,10 +34,9 @@ static mm_setting_index find(const char *name) {
 mm_status mm_settings_create(mm_settings **out, mm_error *error) {
     *out = mm_calloc(1, sizeof(**out));
     bool ok = *out != NULL;
-    for (size_t i = 0; i < MM_SETTING_COUNT && ok; i++) {
-        (*out)->values[i] = json_loads(table[i].fallback, JSON_DECODE_ANY, NULL);
-        ok = (*out)->values[i] != NULL;
-    }
+    for (size_t i = 0; i < MM_SETTING_COUNT && ok; i++)
+        ok = mm_json_parse(&(*out)->values[i], table[i].fallback, strlen(table[i].fallback),
+                           "defaults", MM_STATUS_INTERNAL, NULL) == MM_STATUS_OK;
     if (ok)
         ok = ((*out)->dotenv = json_object()) != NULL;
     if (ok)
@@ -153,13 +153,17 @@ mm_status mm_settings_set(mm_settings *settings, const char *name, const char *v
     mm_setting_index index = find(name);
     if (index == MM_SETTING_COUNT)
         return unknown(name, "settings", error);
-    json_t *parsed = json_loads(value, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
-    if (!parsed)
-        parsed = json_string(value);
-    if (!parsed)
+    json_t *parsed;
+    mm_status status =
+        mm_json_parse(&parsed, value, strlen(value), name, MM_STATUS_INVALID_PARAMETER, error);
+    if (status == MM_STATUS_OUT_OF_MEMORY)
+        return status;
+    if (status && !mm_utf8_valid(value, strlen(value), NULL))
         return mm_fail(error, MM_STATUS_INVALID_PARAMETER,
                        "settings: the value of %s is not valid UTF-8", name);
-    mm_status status = mm_settings_set_value(settings, index, parsed, "settings", error);
+    if (status && !(parsed = json_string(value)))
+        return mm_fail_memory(error, "a setting");
+    status = mm_settings_set_value(settings, index, parsed, "settings", error);
     json_decref(parsed);
     return status;
 }

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hub/hub_cache.h"
+
+#include "base/buffer.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { MAX_PATH = 8192, MAX_REF_BYTES = 256 };
+
+void mm_hub_model_free(mm_hub_model *model) {
+    mm_free(model->name);
+    mm_free(model->directory);
+    mm_free(model->commit);
+    *model = (mm_hub_model){0};
+}
+
+// ---- Directories -------------------------------------------------------------------------------
+
+static mm_status find_directory(mm_hub_model *out, const char *name, mm_error *error) {
+    char real[PATH_MAX];
+    if (!realpath(name, real) || !mm_directory_exists(real)) {
+        bool file = mm_file_exists(name);
+        return mm_fail(error, MM_STATUS_MODEL_NOT_FOUND, "%.300s: %s", name,
+                       file ? "is a file; give the model's directory" : "no such directory");
+    }
+    out->kind = MM_NAME_DIRECTORY;
+    out->name = mm_strdup(real);
+    out->directory = mm_strdup(real);
+    return out->name && out->directory ? MM_STATUS_OK : mm_fail_memory(error, "a model's name");
+}
+
+// ---- Snapshots ---------------------------------------------------------------------------------
+
+static bool has_file(const char *directory, const char *name) {
+    char *path = mm_path_join(directory, name);
+    bool found = path && mm_file_exists(path); // false for a link whose blob is missing
+    mm_free(path);
+    return found;
+}
+
+// A snapshot that a download has not finished lacks files or has links that lead nowhere.
+static bool snapshot_complete(const char *directory, bool need_weights) {
+    static const char *const starts[] = {"config.json", "modules.json", "tokenizer.json"};
+    static const char *const weights[] = {"model.safetensors", "model.safetensors.index.json",
+                                          "pytorch_model.bin", "pytorch_model.bin.index.json",
+                                          "0_StaticEmbedding/model.safetensors"};
+    bool started = false, weighted = !need_weights;
+    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
+        started |= has_file(directory, starts[i]);
+    for (size_t i = 0; i < sizeof(weights) / sizeof(weights[0]) && !weighted; i++)
+        weighted = has_file(directory, weights[i]);
+    return started && weighted;
+}
+
+// refs/REVISION holds the commit. *out stays NULL when there is none.
+static mm_status read_ref(char **out, const char *repository, const char *revision,
+                          mm_error *error) {
+    if (mm_hub_is_commit(revision)) {
+        *out = mm_strdup(revision);
+        return *out ? MM_STATUS_OK : mm_fail_memory(error, "a revision");
+    }
+    mm_buffer path;
+    mm_buffer_init(&path, MAX_PATH);
+    char *text = NULL;
+    size_t length;
+    mm_status status = MM_STATUS_OK;
+    if (!mm_buffer_printf(&path, "%s/refs/%s", repository, revision))
+        status = mm_fail_memory(error, "a path");
+    else if (mm_file_exists(path.data) &&
+             mm_file_read(&text, &length, path.data, MAX_REF_BYTES, NULL) == MM_STATUS_OK)
+        text[strcspn(text, " \r\n")] = '\0';
+    mm_buffer_free(&path);
+    if (text && mm_hub_is_commit(text))
+        *out = text;
+    else
+        mm_free(text);
+    return status;
+}
+
+// Looks in one cache for one repository; out->directory stays NULL when it is not there.
+static mm_status find_snapshot(mm_hub_model *out, const char *cache, const char *name,
+                               const char *revision, bool need_weights, mm_error *error) {
+    mm_buffer path;
+    mm_buffer_init(&path, MAX_PATH);
+    char *commit = NULL;
+    bool ok = mm_buffer_puts(&path, cache) && mm_buffer_puts(&path, "/models--");
+    for (const char *at = name; *at && ok; at++)
+        ok = *at == '/' ? mm_buffer_puts(&path, "--") : mm_buffer_putc(&path, *at);
+    mm_status status =
+        ok ? read_ref(&commit, path.data, revision, error) : mm_fail_memory(error, "a path");
+    if (!status && commit) {
+        if (!mm_buffer_printf(&path, "/snapshots/%s", commit)) {
+            status = mm_fail_memory(error, "a path");
+        } else if (mm_directory_exists(path.data) && snapshot_complete(path.data, need_weights)) {
+            out->kind = MM_NAME_REPOSITORY;
+            out->name = mm_strdup(name);
+            out->directory = mm_buffer_detach(&path);
+            out->commit = commit;
+            commit = NULL;
+            if (!out->name || !out->directory)
+                status = mm_fail_memory(error, "a model's name");
+        }
+    }
+    mm_free(commit);
+    mm_buffer_free(&path);
+    return status;
+}
+
+static mm_status not_found(const mm_hub_places *places, const char *name, const char *revision,
+                           mm_error *error) {
+    return mm_fail(error, places->offline ? MM_STATUS_OFFLINE : MM_STATUS_MODEL_NOT_FOUND,
+                   "model %.100s (revision %.64s) is not complete on this machine%s, and this "
+                   "version does not download yet: give a directory (./...), or put the "
+                   "repository into %.120s%s%.120s, e.g. with `hf download %.100s`",
+                   name, revision, places->offline ? ", the setting offline is on" : "",
+                   places->models_dir ? places->models_dir : "",
+                   places->models_dir && places->hub_cache ? " or " : "",
+                   places->hub_cache ? places->hub_cache : "", name);
+}
+
+mm_status mm_hub_find(mm_hub_model *out, const mm_hub_places *places, const char *name,
+                      const char *revision, bool need_weights, mm_error *error) {
+    *out = (mm_hub_model){0};
+    mm_name_kind kind;
+    mm_status status = mm_hub_name_kind(&kind, name, error);
+    if (!status && revision)
+        status = mm_hub_revision_check(revision, error);
+    if (!status && revision && kind == MM_NAME_DIRECTORY) {
+        status = mm_fail(error, MM_STATUS_INVALID_PARAMETER,
+                         "revision is for Hub repositories; %.200s is a directory", name);
+        mm_error_details(error, "{\"parameter\": \"revision\"}");
+    }
+    if (status)
+        return status;
+    if (kind == MM_NAME_DIRECTORY) {
+        status = find_directory(out, name, error);
+    } else {
+        mm_buffer preferred;
+        mm_buffer_init(&preferred, MAX_PATH);
+        if (kind == MM_NAME_BARE && !mm_buffer_printf(&preferred, "sentence-transformers/%s", name))
+            status = mm_fail_memory(error, "a model's name");
+        const char *names[] = {preferred.data, name};
+        const char *caches[] = {places->models_dir, places->hub_cache};
+        for (size_t i = 0; i < 4 && !status && !out->directory; i++) {
+            if (names[i / 2] && caches[i % 2])
+                status = find_snapshot(out, caches[i % 2], names[i / 2],
+                                       revision ? revision : "main", need_weights, error);
+        }
+        mm_buffer_free(&preferred);
+        if (!status && !out->directory)
+            status = not_found(places, name, revision ? revision : "main", error);
+    }
+    if (status)
+        mm_hub_model_free(out);
+    return status;
+}
+
+// ---- Environment -------------------------------------------------------------------------------
+
+mm_status mm_hub_cache_path(char **out, mm_variable_function variable, const void *payload,
+                            mm_error *error) {
+    static const struct {
+        const char *name;
+        const char *below; // the cache, seen from there
+    } ways[] = {{"HF_HUB_CACHE", ""},
+                {"HUGGINGFACE_HUB_CACHE", ""},
+                {"HF_HOME", "/hub"},
+                {"XDG_CACHE_HOME", "/huggingface/hub"},
+                {"HOME", "/.cache/huggingface/hub"}};
+    *out = NULL;
+    const char *home = variable(payload, "HOME");
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        const char *value = variable(payload, ways[i].name);
+        if (!value || !*value)
+            continue;
+        bool tilde = value[0] == '~' && (value[1] == '/' || value[1] == '\0') && home;
+        mm_buffer path;
+        mm_buffer_init(&path, MAX_PATH);
+        if (mm_buffer_printf(&path, "%s%s%s", tilde ? home : "", value + tilde, ways[i].below))
+            *out = mm_buffer_detach(&path);
+        mm_buffer_free(&path);
+        return *out ? MM_STATUS_OK : mm_fail_memory(error, "a path");
+    }
+    return MM_STATUS_OK;
+}
+
+bool mm_hub_variable_true(const char *value) {
+    static const char *const words[] = {"1", "ON", "YES", "TRUE"};
+    for (size_t i = 0; value && i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcasecmp(value, words[i]) == 0)
+            return true;
+    }
+    return false;
+}

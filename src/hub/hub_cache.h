@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finding models on this machine: directories, and snapshots in caches that have the layout of the
+// Python library huggingface_hub (models--org--name/refs, snapshots). Reads only.
+#ifndef MM_HUB_HUB_CACHE_H
+#define MM_HUB_HUB_CACHE_H
+
+#include "hub/hub_name.h"
+
+// Where to look, in this order. Strings are borrowed; either may be NULL.
+typedef struct mm_hub_places {
+    const char *models_dir;
+    const char *hub_cache;
+    bool offline; // only changes what an error says
+} mm_hub_places;
+
+// A model that lies on this machine. The strings are its own; mm_hub_model_free.
+typedef struct mm_hub_model {
+    mm_name_kind kind; // MM_NAME_DIRECTORY or MM_NAME_REPOSITORY (also for a name without org)
+    char *name;        // canonical: the repository's name, or the directory's real path
+    char *directory;   // where its files are
+    char *commit;      // NULL for a directory
+} mm_hub_model;
+
+// A bare name is looked for as sentence-transformers/NAME first. `revision` NULL = main; a
+// directory has none (INVALID_PARAMETER). With `need_weights` a snapshot must hold weights.
+// MODEL_NOT_FOUND, or OFFLINE for a Hub name with places->offline.
+mm_status mm_hub_find(mm_hub_model *out, const mm_hub_places *places, const char *name,
+                      const char *revision, bool need_weights, mm_error *error);
+void mm_hub_model_free(mm_hub_model *model); // leaves a zeroed one
+
+// The user's own cache as huggingface_hub finds it, from those environment variables (NULL or ""
+// = unset): HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME, HOME. *out is the
+// caller's, NULL when no variable leads anywhere.
+typedef const char *(*mm_variable_function)(const void *payload, const char *name);
+mm_status mm_hub_cache_path(char **out, mm_variable_function variable, const void *payload,
+                            mm_error *error);
+// What the library counts as true: 1, ON, YES, TRUE in any case.
+bool mm_hub_variable_true(const char *value);
+
+#endif
