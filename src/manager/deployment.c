@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+// Deployments: found, created, attached to, released.
+#include "base/clock.h"
+#include "base/memory.h"
+#include "manager/state.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const int64_t cool_down_ns = 1000000000;
+static const int64_t zero_grace_ns = 100000000; // the finishing thread releases first
+static const double for_ever_minutes = 1e8;
+
+// ---- Life --------------------------------------------------------------------------------------
+
+void mm_deployment_free(mm_deployment *deployment) {
+    if (!deployment)
+        return;
+    if (deployment->has_loader)
+        pthread_join(deployment->loader, NULL);
+    mm_hub_model_free(&deployment->model);
+    mm_free(deployment->asked);
+    mm_free(deployment->asked_revision);
+    mm_workers_free(deployment);
+    pthread_cond_destroy(&deployment->work);
+    pthread_cond_destroy(&deployment->changed);
+    mm_free(deployment);
+}
+
+static bool is_pinned(const mm_manager *manager, const char *name, const char *asked) {
+    const json_t *list = mm_settings_list(manager->settings, MM_SETTING_PINNED_INDEX);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *pinned = json_string_value(json_array_get(list, i));
+        if (strcmp(pinned, name) == 0 || strcmp(pinned, asked) == 0)
+            return true;
+    }
+    return false;
+}
+
+static mm_status create(mm_deployment **out, const mm_job *job, mm_hub_model *model,
+                        mm_compute_dtype dtype, mm_error *error) {
+    const char *asked = mm_request_text(job->request, MM_PARAM_MODEL_NAME, "");
+    const char *revision = mm_request_text(job->request, MM_PARAM_REVISION, NULL);
+    mm_deployment *deployment = *out = mm_calloc(1, sizeof(*deployment));
+    if (!deployment)
+        return mm_fail_memory(error, "a deployment");
+    mm_condition_init(&deployment->work);
+    mm_condition_init(&deployment->changed);
+    deployment->manager = job->manager;
+    deployment->device = "cpu";
+    deployment->dtype = dtype;
+    deployment->wanted_workers = 1;
+    double seconds = mm_settings_number(job->manager->settings, MM_SETTING_IDLE_TIMEOUT_INDEX, -1);
+    deployment->keep_alive = seconds < 0 ? -1 : seconds / 60;
+    deployment->asked = mm_strdup(asked);
+    deployment->asked_revision = revision ? mm_strdup(revision) : NULL;
+    if (!deployment->asked || (revision && !deployment->asked_revision)) {
+        mm_deployment_free(deployment);
+        *out = NULL;
+        return mm_fail_memory(error, "a deployment");
+    }
+    deployment->model = *model;
+    *model = (mm_hub_model){0};
+    deployment->is_pinned = is_pinned(job->manager, deployment->model.name, asked);
+    return MM_STATUS_OK;
+}
+
+// Forgets what failed to load and is of no use any more, so that wrong names do not pile up.
+static void prune_locked(mm_manager *manager) {
+    int64_t now = mm_clock_now_ns();
+    for (mm_deployment **at = &manager->deployments; *at;) {
+        mm_deployment *deployment = *at;
+        if (deployment->state == MM_DEPLOYMENT_FAILED && deployment->users == 0 &&
+            now - deployment->failed_ns > cool_down_ns) {
+            *at = deployment->next;
+            mm_deployment_free(deployment);
+        } else {
+            at = &deployment->next;
+        }
+    }
+}
+
+// ---- Attaching ---------------------------------------------------------------------------------
+
+// What the request says about the deployment as such.
+static mm_status apply_locked(mm_deployment *deployment, const mm_request *request,
+                              mm_error *error) {
+    const mm_settings *settings = deployment->manager->settings;
+    const mm_value *workers = &request->values[MM_PARAM_NUM_WORKERS];
+    const mm_value *keep_alive = &request->values[MM_PARAM_KEEP_ALIVE];
+    int64_t most = mm_settings_integer(settings, MM_SETTING_MAX_WORKERS_INDEX);
+    bool pool = mm_settings_boolean(settings, MM_SETTING_POOL_ENABLED_INDEX);
+    int64_t wanted = workers->null ? mm_settings_integer(settings, MM_SETTING_NUM_WORKERS_INDEX)
+                                   : workers->integer;
+    if (workers->set && pool) {
+        if (wanted > most) {
+            mm_status status = mm_fail(error, MM_STATUS_INVALID_PARAMETER,
+                                       "num_workers is %lld, more than worker_pool.max_workers "
+                                       "(%lld)",
+                                       (long long)wanted, (long long)most);
+            mm_parameter_details(error, "num_workers");
+            return status;
+        }
+        if (request->preload || wanted > deployment->wanted_workers)
+            deployment->wanted_workers = (int)wanted;
+    }
+    if (keep_alive->set) {
+        double minutes = keep_alive->number;
+        double lowest = mm_settings_number(settings, MM_SETTING_KEEP_ALIVE_MIN_INDEX, 0);
+        double highest = mm_settings_number(settings, MM_SETTING_KEEP_ALIVE_MAX_INDEX, INFINITY);
+        if (minutes < 0 && isfinite(highest))
+            minutes = highest;
+        if (minutes >= 0)
+            minutes = fmin(fmax(minutes, lowest), highest);
+        deployment->keep_alive = minutes < 0 || minutes > for_ever_minutes ? -1 : minutes;
+    }
+    return MM_STATUS_OK;
+}
+
+static mm_status cooling_down(const mm_deployment *deployment, int64_t now, mm_error *error) {
+    int64_t left_ms = (deployment->failed_ns + cool_down_ns - now) / 1000000 + 1;
+    if (error)
+        *error = deployment->failure;
+    mm_error_prefix(error, "loading failed a moment ago and is tried again in %lld ms",
+                    (long long)left_ms);
+    return deployment->failure.status;
+}
+
+static mm_status attach_locked(mm_job *job, mm_deployment *deployment, mm_error *error) {
+    mm_manager *manager = job->manager;
+    job->owned = false;
+    if (job->state == MM_JOB_DONE)
+        return MM_STATUS_OK; // timed out, cancelled
+    if (manager->closing)
+        return mm_fail(error, MM_STATUS_CANCELLED, "the manager is shutting down");
+    int64_t now = mm_clock_now_ns();
+    if (deployment->state == MM_DEPLOYMENT_FAILED && now - deployment->failed_ns < cool_down_ns)
+        return cooling_down(deployment, now, error);
+    size_t limit = (size_t)mm_settings_integer(manager->settings, MM_SETTING_QUEUE_LIMIT_INDEX);
+    if (deployment->waiting.count >= limit)
+        return mm_fail(error, MM_STATUS_QUEUE_FULL,
+                       "%zu requests wait for %.100s to load already (worker_pool.queue_limit)",
+                       deployment->waiting.count, deployment->asked);
+    mm_status status = apply_locked(deployment, job->request, error);
+    if (status)
+        return status;
+    job->deployment = deployment;
+    job->expires = deployment->keep_alive == 0;
+    deployment->users++;
+    if (deployment->state == MM_DEPLOYMENT_READY) {
+        deployment->hits++;
+        if (deployment->wanted_workers != mm_workers_on_locked(deployment))
+            (void)mm_workers_set_locked(deployment, deployment->wanted_workers);
+        job->state = MM_JOB_PREPARING;
+        job->waiting_ns = 0;
+        return MM_STATUS_OK;
+    }
+    job->state = MM_JOB_WAITING;
+    mm_job_list_push(&deployment->waiting, job);
+    if (deployment->state == MM_DEPLOYMENT_UNLOADED || deployment->state == MM_DEPLOYMENT_FAILED)
+        mm_loader_start_locked(deployment);
+    return MM_STATUS_OK; // CLOSING: loaded again at the end of that
+}
+
+static bool same_text(const char *a, const char *b) {
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+bool mm_deployment_attach_known(mm_job *job, const char *name, const char *revision,
+                                mm_compute_dtype dtype, mm_status *status, mm_error *error) {
+    mm_manager *manager = job->manager;
+    pthread_mutex_lock(&manager->lock);
+    mm_deployment *at = manager->deployments;
+    while (at && !(at->dtype == dtype && at->state == MM_DEPLOYMENT_READY &&
+                   strcmp(at->asked, name) == 0 && same_text(at->asked_revision, revision)))
+        at = at->next;
+    if (at)
+        *status = attach_locked(job, at, error);
+    pthread_mutex_unlock(&manager->lock);
+    return at != NULL;
+}
+
+mm_status mm_deployment_attach(mm_job *job, mm_hub_model *model, mm_compute_dtype dtype,
+                               mm_error *error) {
+    mm_manager *manager = job->manager;
+    mm_status status = MM_STATUS_OK;
+    pthread_mutex_lock(&manager->lock);
+    if (manager->closing)
+        status = mm_fail(error, MM_STATUS_CANCELLED, "the manager is shutting down");
+    mm_deployment *at = manager->deployments;
+    while (at && !(at->dtype == dtype && strcmp(at->model.name, model->name) == 0 &&
+                   same_text(at->model.commit, model->commit)))
+        at = at->next;
+    if (!at && !status) {
+        prune_locked(manager);
+        status = create(&at, job, model, dtype, error);
+        if (!status) {
+            at->next = manager->deployments;
+            manager->deployments = at;
+        }
+    }
+    if (!status)
+        status = attach_locked(job, at, error);
+    pthread_mutex_unlock(&manager->lock);
+    return status;
+}
+
+// ---- Closing -----------------------------------------------------------------------------------
+
+static void fail_waiting_locked(mm_deployment *deployment, mm_status status, const char *message) {
+    mm_job *job;
+    while ((job = deployment->waiting.first) || (job = deployment->queues[0].first) ||
+           (job = deployment->queues[1].first))
+        mm_job_fail_locked(job, status, message);
+}
+
+size_t mm_deployment_close_locked(mm_deployment *deployment, mm_status status, const char *message,
+                                  int *workers_stopped) {
+    mm_manager *manager = deployment->manager;
+    size_t freed = 0;
+    *workers_stopped = 0;
+    fail_waiting_locked(deployment, status, message);
+    while (deployment->state == MM_DEPLOYMENT_LOADING ||
+           deployment->state == MM_DEPLOYMENT_CLOSING) {
+        deployment->abandoned = true;
+        pthread_cond_wait(&deployment->changed, &manager->lock);
+    }
+    if (deployment->state == MM_DEPLOYMENT_READY) {
+        deployment->state = MM_DEPLOYMENT_CLOSING;
+        while (deployment->users > deployment->waiting.count) // preparing or running
+            pthread_cond_wait(&deployment->changed, &manager->lock);
+        *workers_stopped = mm_workers_on_locked(deployment);
+        mm_workers_stop_locked(deployment);
+        pthread_mutex_unlock(&manager->lock);
+        mm_workers_join(deployment);
+        freed = mm_embedder_weight_bytes(deployment->embedder);
+        mm_embedder_free(deployment->embedder);
+        mm_memory_trim();
+        mm_log_write(&manager->log, MM_LOG_INFO, "released %s: %zu bytes", deployment->asked,
+                     freed);
+        pthread_mutex_lock(&manager->lock);
+        deployment->embedder = NULL;
+    }
+    deployment->state = MM_DEPLOYMENT_UNLOADED;
+    deployment->abandoned = false;
+    pthread_cond_broadcast(&deployment->changed);
+    if (deployment->waiting.count > 0) // came meanwhile
+        mm_loader_start_locked(deployment);
+    return freed;
+}
+
+int64_t mm_deployment_expiry_locked(const mm_deployment *deployment) {
+    if (deployment->state != MM_DEPLOYMENT_READY || deployment->users > 0 ||
+        deployment->keep_alive < 0 || deployment->is_pinned)
+        return INT64_MAX;
+    int64_t after = (int64_t)(deployment->keep_alive * 60e9);
+    return deployment->last_used_ns + (after > 0 ? after : zero_grace_ns);
+}
+
+size_t mm_deployment_bytes_locked(const mm_deployment *deployment) {
+    return deployment->state == MM_DEPLOYMENT_READY ? mm_embedder_weight_bytes(deployment->embedder)
+                                                    : 0;
+}
+
+static mm_deployment *expired_locked(const mm_manager *manager, bool zero_only) {
+    int64_t now = mm_clock_now_ns();
+    for (mm_deployment *at = manager->deployments; at; at = at->next) {
+        int64_t expiry = mm_deployment_expiry_locked(at);
+        if (expiry == INT64_MAX)
+            continue;
+        if (zero_only ? at->keep_alive == 0 : expiry <= now)
+            return at;
+    }
+    return NULL;
+}
+
+void mm_manager_expire(mm_manager *manager, bool zero_only) {
+    mm_deployment *deployment;
+    int stopped;
+    pthread_mutex_lock(&manager->lock);
+    while (!manager->closing && (deployment = expired_locked(manager, zero_only)) != NULL)
+        (void)mm_deployment_close_locked(deployment, MM_STATUS_RELEASED, "the model was released",
+                                         &stopped);
+    pthread_mutex_unlock(&manager->lock);
+}
+
+// ---- Release by name ---------------------------------------------------------------------------
+
+static bool goes_by(const mm_deployment *deployment, mm_name_kind kind, const char *name,
+                    const char *real) {
+    if (strcmp(deployment->asked, name) == 0)
+        return true;
+    const char *own = deployment->model.name;
+    if (kind == MM_NAME_DIRECTORY)
+        return deployment->model.kind == MM_NAME_DIRECTORY && real && strcmp(own, real) == 0;
+    static const char prefix[] = "sentence-transformers/";
+    bool prefixed = strncmp(own, prefix, sizeof(prefix) - 1) == 0;
+    return strcmp(own, name) == 0 ||
+           (kind == MM_NAME_BARE && prefixed && strcmp(own + sizeof(prefix) - 1, name) == 0);
+}
+
+static mm_deployment *unlink_locked(mm_manager *manager, mm_name_kind kind, const char *name,
+                                    const char *real) {
+    for (mm_deployment **at = &manager->deployments; *at; at = &(*at)->next) {
+        mm_deployment *found = *at;
+        if (goes_by(found, kind, name, real)) {
+            *at = found->next;
+            return found;
+        }
+    }
+    return NULL;
+}
+
+mm_status mm_model_release(mm_manager *manager, const char *model_name, mm_release_info *info,
+                           mm_error *error) {
+    mm_name_kind kind;
+    mm_status status = mm_manager_enter(manager, error);
+    if (status)
+        return status;
+    status = mm_hub_name_kind(&kind, model_name, error);
+    if (!status) {
+        char real[PATH_MAX];
+        bool exists = kind == MM_NAME_DIRECTORY && realpath(model_name, real);
+        mm_release_info sum = {0};
+        mm_deployment *deployment;
+        pthread_mutex_lock(&manager->lock);
+        while ((deployment = unlink_locked(manager, kind, model_name, exists ? real : NULL))) {
+            int stopped;
+            sum.released |= deployment->state == MM_DEPLOYMENT_READY ||
+                            deployment->state == MM_DEPLOYMENT_LOADING;
+            sum.freed_bytes += mm_deployment_close_locked(
+                deployment, MM_STATUS_RELEASED, "the model was released while the request waited",
+                &stopped);
+            sum.workers_stopped += stopped;
+            pthread_mutex_unlock(&manager->lock);
+            mm_deployment_free(deployment);
+            pthread_mutex_lock(&manager->lock);
+        }
+        pthread_mutex_unlock(&manager->lock);
+        if (info) {
+            size_t size = info->struct_size < sizeof(sum) ? info->struct_size : sizeof(sum);
+            sum.struct_size = info->struct_size;
+            memcpy(info, &sum, size);
+        }
+    }
+    mm_manager_leave(manager);
+    return status;
+}

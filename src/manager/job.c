@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+// Jobs: their lists, their end, mm_task and mm_task_submit.
+#include "base/clock.h"
+#include "base/memory.h"
+#include "manager/state.h"
+
+// ---- Lists -------------------------------------------------------------------------------------
+
+void mm_job_list_push(mm_job_list *list, mm_job *job) {
+    job->next = NULL;
+    if (list->last)
+        list->last->next = job;
+    else
+        list->first = job;
+    list->last = job;
+    list->count++;
+}
+
+mm_job *mm_job_list_pop(mm_job_list *list) {
+    mm_job *job = list->first;
+    if (job) {
+        list->first = job->next;
+        if (!list->first)
+            list->last = NULL;
+        job->next = NULL;
+        list->count--;
+    }
+    return job;
+}
+
+bool mm_job_list_remove(mm_job_list *list, mm_job *job) {
+    mm_job *before = NULL;
+    for (mm_job *at = list->first; at; before = at, at = at->next) {
+        if (at != job)
+            continue;
+        if (before)
+            before->next = job->next;
+        else
+            list->first = job->next;
+        if (list->last == job)
+            list->last = before;
+        job->next = NULL;
+        list->count--;
+        return true;
+    }
+    return false;
+}
+
+// ---- Life --------------------------------------------------------------------------------------
+
+static mm_status create(mm_job **out, mm_manager *manager, const mm_request *request,
+                        mm_error *error) {
+    mm_job *job = *out = mm_calloc(1, sizeof(*job));
+    if (!job)
+        return mm_fail_memory(error, "a job");
+    atomic_init(&job->references, 1);
+    job->manager = manager;
+    job->request = request;
+    job->started_ns = mm_clock_now_ns();
+    double timeout_ms = mm_request_number(request, MM_PARAM_TIMEOUT_MS, -1);
+    job->deadline_ns = timeout_ms < 0 ? INT64_MAX : job->started_ns + (int64_t)(timeout_ms * 1e6);
+    job->queue_deadline_ns = INT64_MAX;
+    mm_condition_init(&job->wake);
+    return MM_STATUS_OK;
+}
+
+void mm_job_retain(mm_job *job) {
+    atomic_fetch_add_explicit(&job->references, 1, memory_order_relaxed);
+}
+
+void mm_job_release(mm_job *job) {
+    if (!job || atomic_fetch_sub_explicit(&job->references, 1, memory_order_acq_rel) > 1)
+        return;
+    mm_embedding_job_free(&job->work);
+    mm_result_free(job->result);
+    mm_request_free(job->own_request);
+    pthread_cond_destroy(&job->wake);
+    mm_free(job);
+}
+
+static void enlist_locked(mm_job *job) {
+    mm_manager *manager = job->manager;
+    job->following = manager->jobs;
+    if (manager->jobs)
+        manager->jobs->previous = job;
+    manager->jobs = job;
+    mm_timer_schedule_locked(manager, job->deadline_ns);
+}
+
+static void delist_locked(mm_job *job) {
+    if (job->previous)
+        job->previous->following = job->following;
+    else
+        job->manager->jobs = job->following;
+    if (job->following)
+        job->following->previous = job->previous;
+    job->previous = job->following = NULL;
+}
+
+void mm_job_detach_locked(mm_job *job) {
+    mm_deployment *deployment = job->deployment;
+    job->owned = false;
+    if (!deployment)
+        return;
+    job->deployment = NULL;
+    deployment->users--;
+    deployment->last_used_ns = mm_clock_now_ns();
+    if (deployment->users == 0)
+        mm_timer_schedule_locked(job->manager, mm_deployment_expiry_locked(deployment));
+    pthread_cond_broadcast(&deployment->changed);
+}
+
+void mm_job_finish_locked(mm_job *job, mm_status status, const mm_error *error) {
+    if (job->state == MM_JOB_WAITING)
+        (void)mm_job_list_remove(&job->deployment->waiting, job);
+    if (job->state == MM_JOB_QUEUED)
+        (void)mm_job_list_remove(&job->deployment->queues[job->is_bulk], job);
+    if (!job->owned)
+        mm_job_detach_locked(job);
+    delist_locked(job);
+    job->state = MM_JOB_DONE;
+    job->status = status;
+    if (error)
+        job->error = *error;
+    job->error.status = status;
+    atomic_store(&job->done, true);
+    if (job->is_blocking)
+        pthread_cond_signal(&job->wake);
+    else if (!job->in_service)
+        mm_service_push_locked(job);
+}
+
+void mm_job_fail_locked(mm_job *job, mm_status status, const char *message) {
+    mm_error error = {0};
+    (void)mm_fail(&error, status, "%s", message);
+    mm_job_finish_locked(job, status, &error);
+}
+
+void mm_job_resume_locked(mm_job *job) {
+    job->state = MM_JOB_PREPARING;
+    if (job->is_blocking)
+        pthread_cond_signal(&job->wake);
+    else
+        mm_service_push_locked(job);
+}
+
+// ---- Blocking ----------------------------------------------------------------------------------
+
+// The steps a service thread would take, on the caller's thread.
+static void walk(mm_job *job) {
+    mm_manager *manager = job->manager;
+    mm_job_start(job);
+    pthread_mutex_lock(&manager->lock);
+    while (job->state == MM_JOB_WAITING)
+        pthread_cond_wait(&job->wake, &manager->lock);
+    if (job->state == MM_JOB_PREPARING) {
+        job->owned = true;
+        pthread_mutex_unlock(&manager->lock);
+        mm_job_prepare(job);
+        pthread_mutex_lock(&manager->lock);
+    }
+    while (job->state != MM_JOB_DONE)
+        pthread_cond_wait(&job->wake, &manager->lock);
+    bool expires = job->expires;
+    pthread_mutex_unlock(&manager->lock);
+    if (expires)
+        mm_manager_expire(manager, true);
+}
+
+mm_status mm_task(mm_result **out, mm_manager *manager, const mm_request *request,
+                  mm_error *error) {
+    *out = NULL;
+    mm_status status = mm_manager_enter(manager, error);
+    if (status)
+        return status;
+    mm_job *job = NULL;
+    status = mm_request_check(request, error);
+    if (!status)
+        status = create(&job, manager, request, error);
+    if (!status) {
+        job->is_blocking = true;
+        job->owned = true;
+        pthread_mutex_lock(&manager->lock);
+        enlist_locked(job);
+        pthread_mutex_unlock(&manager->lock);
+        walk(job);
+        status = job->status;
+        if (status && error)
+            *error = job->error;
+        if (!status) {
+            *out = job->result;
+            job->result = NULL;
+        }
+        mm_job_release(job);
+    }
+    mm_manager_leave(manager);
+    return status;
+}
+
+// ---- Submitted ---------------------------------------------------------------------------------
+
+mm_status mm_task_submit(mm_job **out, mm_manager *manager, const mm_request *request,
+                         mm_task_callback callback, void *payload, mm_error *error) {
+    *out = NULL;
+    mm_status status = mm_manager_enter(manager, error);
+    if (status)
+        return status;
+    mm_job *job = NULL;
+    mm_request *copy = NULL;
+    status = mm_request_check(request, error);
+    if (!status)
+        status = mm_request_copy(&copy, request, error);
+    if (!status)
+        status = create(&job, manager, copy, error);
+    if (!status) {
+        job->own_request = copy;
+        copy = NULL;
+        job->callback = callback;
+        job->payload = payload;
+        mm_job_retain(job); // one for the handle, one for the way
+        *out = job;         // the callback may come before this call returns
+        pthread_mutex_lock(&manager->lock);
+        if (manager->closing) {
+            status = mm_fail(error, MM_STATUS_SHUTTING_DOWN, "the manager is shutting down");
+        } else {
+            enlist_locked(job);
+            mm_service_push_locked(job);
+            if (manager->service_count == 0) { // no thread could be started
+                (void)mm_job_list_remove(&manager->service, job);
+                delist_locked(job);
+                status = mm_fail(error, MM_STATUS_OUT_OF_MEMORY, "cannot start a thread");
+            }
+        }
+        pthread_mutex_unlock(&manager->lock);
+        if (status) {
+            *out = NULL;
+            mm_job_release(job);
+            mm_job_release(job);
+        }
+    }
+    mm_request_free(copy);
+    mm_manager_leave(manager);
+    return status;
+}
+
+void mm_job_deliver(mm_job *job) {
+    // DONE: nobody else writes these any more.
+    mm_result *result = job->status ? NULL : job->result;
+    if (!job->status)
+        job->result = NULL;
+    if (job->expires)
+        mm_manager_expire(job->manager, true);
+    if (job->callback)
+        job->callback(job, job->status, result, job->status ? &job->error : NULL, job->payload);
+    else
+        mm_result_free(result);
+    mm_job_release(job);
+}
+
+void mm_job_cancel(mm_job *job) {
+    if (atomic_load(&job->done))
+        return; // also when the manager is gone
+    mm_manager *manager = job->manager;
+    pthread_mutex_lock(&manager->lock);
+    if (job->state != MM_JOB_DONE && job->state != MM_JOB_RUNNING)
+        mm_job_fail_locked(job, MM_STATUS_CANCELLED, "the job was cancelled by its owner");
+    pthread_mutex_unlock(&manager->lock);
+}
+
+void mm_job_free(mm_job *job) {
+    mm_job_release(job);
+}

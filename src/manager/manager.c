@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// The manager as a whole: created, entered, left, freed.
+#include "base/memory.h"
+#include "manager/machine.h"
+#include "manager/state.h"
+
+#include <signal.h>
+#include <string.h>
+
+#ifndef MM_VERSION_TEXT
+#define MM_VERSION_TEXT "unknown"
+#endif
+
+const char *mm_version(void) {
+    return MM_VERSION_TEXT;
+}
+
+void mm_condition_init(pthread_cond_t *condition) {
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+bool mm_thread_start(pthread_t *out, void *(*function)(void *), void *argument) {
+    sigset_t all, before; // signals are the host program's affair
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool started = pthread_create(out, NULL, function, argument) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
+}
+
+mm_status mm_manager_enter(mm_manager *manager, mm_error *error) {
+    if (!mm_settings_boolean(manager->settings, MM_SETTING_ENABLED_INDEX))
+        return mm_fail(error, MM_STATUS_DISABLED,
+                       "model-manager is switched off (setting enabled: false)");
+    pthread_mutex_lock(&manager->lock);
+    bool closing = manager->closing;
+    if (!closing)
+        manager->calls++;
+    pthread_mutex_unlock(&manager->lock);
+    return closing ? mm_fail(error, MM_STATUS_SHUTTING_DOWN, "the manager is shutting down")
+                   : MM_STATUS_OK;
+}
+
+void mm_manager_leave(mm_manager *manager) {
+    pthread_mutex_lock(&manager->lock);
+    if (--manager->calls == 0)
+        pthread_cond_signal(&manager->calls_done);
+    pthread_mutex_unlock(&manager->lock);
+}
+
+mm_status mm_manager_cpu(mm_backend **out, mm_manager *manager, mm_error *error) {
+    pthread_mutex_lock(&manager->lock);
+    *out = manager->cpu;
+    pthread_mutex_unlock(&manager->lock);
+    if (*out)
+        return MM_STATUS_OK;
+    mm_backend *made;
+    mm_status status = mm_backend_cpu_create(&made, error);
+    if (status)
+        return status;
+    pthread_mutex_lock(&manager->lock);
+    if (!manager->cpu) {
+        manager->cpu = made;
+        made = NULL;
+    }
+    *out = manager->cpu;
+    pthread_mutex_unlock(&manager->lock);
+    mm_backend_free(made); // somebody was faster
+    return MM_STATUS_OK;
+}
+
+// ---- Creation ----------------------------------------------------------------------------------
+
+void mm_manager_options_init(mm_manager_options *options) {
+    *options = (mm_manager_options){.struct_size = sizeof(*options)};
+}
+
+static mm_status take_settings(mm_manager *manager, const mm_settings *given, mm_error *error) {
+    if (given)
+        return mm_settings_copy(&manager->settings, given, error);
+    mm_status status = mm_settings_create(&manager->settings, error);
+    return status ? status : mm_settings_load_environment(manager->settings, ".env", error);
+}
+
+static const char *variable(const void *payload, const char *name) {
+    return mm_settings_variable(payload, name);
+}
+
+static mm_status derive(mm_manager *manager, mm_error *error) {
+    static const char *const levels[] = {"error", "warning", "info", "debug"};
+    const mm_settings *settings = manager->settings;
+    const char *level = mm_settings_text(settings, MM_SETTING_LOG_LEVEL_INDEX);
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+        if (strcmp(levels[i], level) == 0)
+            manager->log.level = (mm_log_level)i;
+    }
+    int64_t threads = mm_settings_integer(settings, MM_SETTING_CPU_THREADS_INDEX);
+    manager->cpu_threads = threads > 0 ? (int)threads : mm_machine_cpus();
+    mm_status status = mm_hub_cache_path(&manager->hub_cache, variable, settings, error);
+    manager->places = (mm_hub_places){
+        .models_dir = mm_settings_text(settings, MM_SETTING_MODELS_DIR_INDEX),
+        .hub_cache = manager->hub_cache,
+        .offline = mm_settings_boolean(settings, MM_SETTING_OFFLINE_INDEX) ||
+                   mm_hub_variable_true(mm_settings_variable(settings, "HF_HUB_OFFLINE")),
+    };
+    return status;
+}
+
+// The logged outcome is all that comes of a pre-load from the settings.
+static void preload_done(mm_job *job, mm_status status, mm_result *result, const mm_error *error,
+                         void *payload) {
+    const mm_manager *manager = payload;
+    if (status)
+        mm_log_write(&manager->log, MM_LOG_ERROR, "preload: %s: %s", mm_status_name(status),
+                     error->message);
+    mm_result_free(result);
+    mm_job_free(job);
+}
+
+static mm_status start_preloads(mm_manager *manager, mm_error *error) {
+    const json_t *list = mm_settings_list(manager->settings, MM_SETTING_PRELOAD_INDEX);
+    mm_status status = MM_STATUS_OK;
+    for (size_t i = 0; i < json_array_size(list) && !status; i++) {
+        mm_request *request;
+        mm_job *job;
+        status = mm_request_from_json(&request, json_array_get(list, i), true, error);
+        if (!status)
+            status = mm_task_submit(&job, manager, request, preload_done, manager, error);
+        if (status)
+            mm_error_prefix(error, "setting preload[%zu]", i);
+        mm_request_free(request);
+    }
+    return status;
+}
+
+mm_status mm_manager_create(mm_manager **out, const mm_manager_options *options, mm_error *error) {
+    mm_manager_options chosen;
+    mm_manager_options_init(&chosen);
+    if (options)
+        memcpy(&chosen, options,
+               options->struct_size < sizeof(chosen) ? options->struct_size : sizeof(chosen));
+    *out = NULL;
+    mm_manager *manager = mm_calloc(1, sizeof(*manager));
+    if (!manager)
+        return mm_fail_memory(error, "a manager");
+    pthread_mutex_init(&manager->lock, NULL);
+    mm_condition_init(&manager->calls_done);
+    mm_condition_init(&manager->service_wake);
+    mm_condition_init(&manager->timer_wake);
+    manager->log = (mm_log){.callback = chosen.log, .payload = chosen.log_payload};
+    mm_status status = take_settings(manager, chosen.settings, error);
+    if (!status)
+        status = derive(manager, error);
+    bool enabled = !status && mm_settings_boolean(manager->settings, MM_SETTING_ENABLED_INDEX);
+    if (enabled && !mm_timer_start(manager))
+        status = mm_fail(error, MM_STATUS_OUT_OF_MEMORY, "cannot start a thread");
+    if (enabled && !status)
+        status = start_preloads(manager, error);
+    if (status) {
+        mm_manager_free(manager);
+        return status;
+    }
+    *out = manager;
+    return MM_STATUS_OK;
+}
+
+// ---- The end -----------------------------------------------------------------------------------
+
+static void cancel_waiting_locked(mm_manager *manager) {
+    for (mm_job *job = manager->jobs, *following; job; job = following) {
+        following = job->following;
+        if (!job->owned)
+            mm_job_fail_locked(job, MM_STATUS_CANCELLED, "the manager is shutting down");
+    }
+}
+
+void mm_manager_free(mm_manager *manager) {
+    if (!manager)
+        return;
+    pthread_mutex_lock(&manager->lock);
+    manager->closing = true;
+    cancel_waiting_locked(manager);
+    mm_deployment *deployment;
+    while ((deployment = manager->deployments) != NULL) {
+        int stopped;
+        manager->deployments = deployment->next;
+        (void)mm_deployment_close_locked(deployment, MM_STATUS_CANCELLED,
+                                         "the manager is shutting down", &stopped);
+        pthread_mutex_unlock(&manager->lock);
+        mm_deployment_free(deployment);
+        pthread_mutex_lock(&manager->lock);
+    }
+    while (manager->calls > 0)
+        pthread_cond_wait(&manager->calls_done, &manager->lock);
+    pthread_mutex_unlock(&manager->lock);
+    mm_timer_join(manager);
+    mm_service_join(manager);
+    mm_backend_free(manager->cpu);
+    mm_settings_free(manager->settings);
+    mm_free(manager->hub_cache);
+    pthread_cond_destroy(&manager->calls_done);
+    pthread_cond_destroy(&manager->service_wake);
+    pthread_cond_destroy(&manager->timer_wake);
+    pthread_mutex_destroy(&manager->lock);
+    mm_free(manager);
+}

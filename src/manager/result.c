@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "manager/result.h"
+
+#include "base/memory.h"
+
+void mm_result_free(mm_result *result) {
+    if (!result)
+        return;
+    mm_free(result->vectors);
+    mm_free(result->tokens);
+    mm_free(result->truncated);
+    mm_free(result->ids);
+    mm_free(result->starts);
+    mm_free(result->prompt);
+    mm_free(result->model_name);
+    mm_free(result->revision);
+    mm_free(result->fingerprint);
+    mm_free(result->id);
+    mm_free(result);
+}
+
+size_t mm_result_count(const mm_result *result) {
+    return result->count;
+}
+
+size_t mm_result_dimension(const mm_result *result) {
+    return result->dimension;
+}
+
+const float *mm_result_vectors(const mm_result *result) {
+    return result->vectors;
+}
+
+size_t mm_result_tokens(const mm_result *result, size_t index) {
+    return index < result->count ? (size_t)result->tokens[index] : 0;
+}
+
+bool mm_result_truncated(const mm_result *result, size_t index) {
+    return index < result->count && result->truncated[index];
+}
+
+const int32_t *mm_result_ids(const mm_result *result, size_t index, size_t *count) {
+    bool there = result->ids && index < result->count;
+    *count = there ? result->starts[index + 1] - result->starts[index] : 0;
+    return there ? result->ids + result->starts[index] : NULL;
+}
+
+const char *mm_result_prompt(const mm_result *result) {
+    return result->prompt;
+}
+
+const char *mm_result_device(const mm_result *result) {
+    return result->device;
+}
+
+const char *mm_result_dtype(const mm_result *result) {
+    return result->dtype;
+}
+
+const char *mm_result_fingerprint(const mm_result *result) {
+    return result->fingerprint;
+}
+
+void mm_result_timing(const mm_result *result, mm_timing *out) {
+    *out = result->timing;
+}
+
+bool mm_result_preloaded(const mm_result *result) {
+    return result->preloaded;
+}

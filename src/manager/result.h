@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a task gave. Filled by the thread that owns the job, then immutable.
+#ifndef MM_MANAGER_RESULT_H
+#define MM_MANAGER_RESULT_H
+
+#include "base/buffer.h"
+#include "modelmanager/modelmanager.h"
+
+struct mm_result {
+    size_t count, dimension;
+    float *vectors;  // [count * dimension]
+    int32_t *tokens; // [count]
+    bool *truncated; // [count]
+    int32_t *ids;    // with return_ids: all sequences one behind the other
+    size_t *starts;  // [count + 1], with ids
+    char *prompt;    // or NULL
+    char *model_name;
+    char *revision; // commit, or NULL for a directory
+    char *fingerprint;
+    char *id; // echoed, or NULL
+    bool id_is_number;
+    const char *device; // static
+    const char *dtype;  // static
+    bool device_fallback;
+    int worker_id; // -1: no worker was needed
+    mm_timing timing;
+    bool preloaded; // then only these:
+    int workers;
+    double keep_alive_minutes; // -1 = never
+};
+
+// Appends the Result without a newline; false when memory is out.
+bool mm_result_write(mm_buffer *out, const mm_result *result);
+// The Result of a failure; `id` (may be NULL) is echoed.
+bool mm_failure_write(mm_buffer *out, const mm_error *error, const char *id, bool id_is_number);
+
+#endif

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+// The manager's state: deployments (a model on a device), workers, jobs, and the lock over them.
+//
+// One lock, manager->lock, guards every field marked (L). It is held for moments only, never while
+// a model loads, a text is tokenised, a batch runs or a callback is called, and no other lock is
+// taken under it, so there is no lock order to keep. Functions named ..._locked want it held.
+//
+// A job's way: STARTING (name resolved) -> WAITING (model loads) -> PREPARING (tokenised) ->
+// QUEUED -> RUNNING (on a worker) -> DONE. It may become DONE from any state: timeout, cancel,
+// release, shutdown. A job that is `owned` is in the hands of a thread, which lets go of the
+// deployment itself when it finds the job DONE; who finishes a job that is not owned does it.
+#ifndef MM_MANAGER_STATE_H
+#define MM_MANAGER_STATE_H
+
+#include "base/log.h"
+#include "hub/hub_cache.h"
+#include "manager/request.h"
+#include "manager/result.h"
+#include "manager/settings.h"
+#include "tasks/embedding.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+typedef struct mm_deployment mm_deployment;
+typedef struct mm_worker mm_worker;
+typedef struct mm_workplace mm_workplace; // worker.c
+
+// ---- Jobs --------------------------------------------------------------------------------------
+
+typedef enum mm_job_state {
+    MM_JOB_STARTING,
+    MM_JOB_WAITING,
+    MM_JOB_PREPARING,
+    MM_JOB_QUEUED,
+    MM_JOB_RUNNING,
+    MM_JOB_DONE,
+} mm_job_state;
+
+struct mm_job {
+    atomic_int references; // the handle, the way through the manager, the owning thread
+    atomic_bool done;      // state is DONE; lets mm_job_cancel come late
+    mm_manager *manager;
+    const mm_request *request; // not touched once RUNNING
+    mm_request *own_request;   // a submitted job's copy, else NULL
+    mm_task_callback callback; // NULL for mm_task, which waits for `wake`
+    void *payload;
+    bool is_blocking; // mm_task: its thread does the steps that a service thread does else
+
+    mm_job_state state;           // (L)
+    bool owned;                   // (L)
+    bool in_service;              // (L) linked in the service list
+    bool expires;                 // (L) keep_alive 0: release what is idle when this is done
+    mm_status status;             // (L) set with DONE
+    mm_error error;               // (L)
+    mm_deployment *deployment;    // (L) counted in its users
+    int64_t deadline_ns;          // (L) of timeout_ms; INT64_MAX = none
+    int64_t queue_deadline_ns;    // (L) while QUEUED
+    mm_job *previous, *following; // (L) manager->jobs
+    mm_job *next;                 // (L) service list, waiting list or a queue: in one at a time
+    pthread_cond_t wake;          // mm_task only
+
+    // The owner's.
+    int64_t started_ns, waiting_ns, queued_ns;
+    bool device_fallback;
+    bool is_bulk;
+    mm_embedding_job work;
+    mm_result *result;
+};
+
+typedef struct mm_job_list {
+    mm_job *first, *last;
+    size_t count;
+} mm_job_list;
+
+// ---- Deployments -------------------------------------------------------------------------------
+
+typedef enum mm_deployment_state {
+    MM_DEPLOYMENT_UNLOADED, // known, holds no memory: released when idle, or about to load
+    MM_DEPLOYMENT_LOADING,
+    MM_DEPLOYMENT_READY,
+    MM_DEPLOYMENT_FAILED, // the last load failed; nothing is held
+    MM_DEPLOYMENT_CLOSING,
+} mm_deployment_state;
+
+typedef enum mm_worker_state {
+    MM_WORKER_ON,
+    MM_WORKER_LEAVING, // ends before its next batch
+    MM_WORKER_GONE,    // ended or about to, needs the lock no more
+} mm_worker_state;
+
+struct mm_worker {
+    mm_deployment *deployment;
+    mm_workplace *own; // its thread's alone
+    int index;
+    pthread_t thread;
+    bool to_join;          // (L) thread was started and not joined yet
+    mm_worker_state state; // (L)
+    bool busy;             // (L)
+};
+
+struct mm_deployment {
+    // Fixed.
+    mm_manager *manager;
+    mm_hub_model model;
+    char *asked;          // the name it was first asked for by
+    char *asked_revision; // or NULL
+    const char *device;   // "cpu"
+    mm_compute_dtype dtype;
+    bool is_pinned;
+
+    mm_deployment *next;       // (L) manager->deployments
+    mm_deployment_state state; // (L)
+    bool abandoned;            // (L) LOADING for nobody: release came
+    mm_embedder *embedder;     // (L) while READY and CLOSING; whoever counts in `users` may read it
+    double keep_alive;         // (L) minutes; negative = never
+    int wanted_workers;        // (L) when READY: those that are ON
+    mm_worker **workers;       // (L) the list; [worker_slots]
+    int worker_slots;          // (L)
+    size_t users;              // (L) jobs that hold it
+    mm_job_list waiting;       // (L) for the load
+    mm_job_list queues[2];     // (L) interactive, bulk
+    pthread_t loader;          // (L)
+    bool has_loader;           // (L) to be joined
+    int64_t last_used_ns;      // (L)
+    uint64_t loads, hits;      // (L)
+    mm_error failure;          // (L) while FAILED
+    int64_t failed_ns;         // (L)
+    pthread_cond_t work;       // workers wait here
+    pthread_cond_t changed;    // state or users changed
+};
+
+// ---- The manager -------------------------------------------------------------------------------
+
+enum { MM_SERVICE_MAX = 8 };
+
+struct mm_manager {
+    // Fixed.
+    mm_settings *settings;
+    mm_log log;
+    int cpu_threads;
+    char *hub_cache;
+    mm_hub_places places;
+
+    pthread_mutex_t lock;
+    bool closing;               // (L)
+    size_t calls;               // (L) public calls under way
+    pthread_cond_t calls_done;  // closing waits for calls == 0
+    mm_backend *cpu;            // (L) created at first use, then fixed
+    bool warned_fallback;       // (L)
+    mm_deployment *deployments; // (L)
+    mm_job *jobs;               // (L) all that are not DONE
+
+    // Service threads start, prepare and deliver submitted jobs.
+    mm_job_list service;                       // (L)
+    pthread_cond_t service_wake;               // work came, or the end
+    pthread_t service_threads[MM_SERVICE_MAX]; // (L)
+    int service_count, service_idle;           // (L)
+    bool service_stop;                         // (L)
+
+    // The timer thread: deadlines of jobs, idle deployments.
+    pthread_t timer;
+    bool timer_started, timer_stop; // (L)
+    int64_t timer_next_ns;          // (L) when it wakes by itself
+    pthread_cond_t timer_wake;
+};
+
+// manager.c
+mm_status mm_manager_enter(mm_manager *manager, mm_error *error); // DISABLED, SHUTTING_DOWN
+void mm_manager_leave(mm_manager *manager);
+mm_status mm_manager_cpu(mm_backend **out, mm_manager *manager, mm_error *error);
+void mm_condition_init(pthread_cond_t *condition); // timed waits by the monotonic clock
+bool mm_thread_start(pthread_t *out, void *(*function)(void *), void *argument); // no signals
+
+// job.c
+void mm_job_list_push(mm_job_list *list, mm_job *job);
+mm_job *mm_job_list_pop(mm_job_list *list); // NULL when empty
+bool mm_job_list_remove(mm_job_list *list, mm_job *job);
+void mm_job_retain(mm_job *job);
+void mm_job_release(mm_job *job); // drops one reference
+void mm_job_finish_locked(mm_job *job, mm_status status, const mm_error *error);
+void mm_job_fail_locked(mm_job *job, mm_status status, const char *message);
+// The owner lets go of the deployment and ceases to own.
+void mm_job_detach_locked(mm_job *job);
+// The model is loaded: the next step may be done.
+void mm_job_resume_locked(mm_job *job);
+void mm_job_deliver(mm_job *job); // calls back
+// The steps of a job, by the thread that owns it (steps.c).
+void mm_job_start(mm_job *job);
+void mm_job_prepare(mm_job *job);
+
+// deployment.c
+// Finds or creates the one the job needs and attaches the job, starting a load if need be.
+mm_status mm_deployment_attach(mm_job *job, mm_hub_model *model, mm_compute_dtype dtype,
+                               mm_error *error);
+// Attaches to one already known by that Hub name; false when there is none.
+bool mm_deployment_attach_known(mm_job *job, const char *name, const char *revision,
+                                mm_compute_dtype dtype, mm_status *status, mm_error *error);
+// Ends loads, queue and workers and frees the model; the lock is let go of meanwhile. Waiting jobs
+// are answered with `status`. Returns the bytes freed.
+size_t mm_deployment_close_locked(mm_deployment *deployment, mm_status status, const char *message,
+                                  int *workers_stopped);
+void mm_deployment_free(mm_deployment *deployment);
+// INT64_MAX while in use or kept for ever.
+int64_t mm_deployment_expiry_locked(const mm_deployment *deployment);
+size_t mm_deployment_bytes_locked(const mm_deployment *deployment);
+// Releases idle deployments whose keep_alive is over; with `zero_only` only those that have none.
+void mm_manager_expire(mm_manager *manager, bool zero_only);
+void mm_loader_start_locked(mm_deployment *deployment); // load.c
+
+// worker.c
+bool mm_workers_set_locked(mm_deployment *deployment, int count); // false: none could be started
+void mm_workers_stop_locked(mm_deployment *deployment);           // all LEAVING
+void mm_workers_join(mm_deployment *deployment); // without the lock, after stopping
+void mm_workers_free(mm_deployment *deployment); // after joining
+int mm_workers_on_locked(const mm_deployment *deployment);
+
+// service.c
+void mm_service_push_locked(mm_job *job);
+void mm_service_join(mm_manager *manager); // when nothing more comes
+
+// timer.c
+bool mm_timer_start(mm_manager *manager);
+void mm_timer_join(mm_manager *manager);
+void mm_timer_schedule_locked(mm_manager *manager, int64_t when_ns); // wake no later than that
+
+#endif

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happens to a job before it is queued: the model's name is resolved and its deployment found,
+// then, with the model loaded, the texts become token ids.
+#include "base/clock.h"
+#include "base/memory.h"
+#include "manager/state.h"
+
+#include <string.h>
+
+static double milliseconds(int64_t from_ns, int64_t to_ns) {
+    return (double)(to_ns - from_ns) * 1e-6;
+}
+
+// ---- Start -------------------------------------------------------------------------------------
+
+// All devices but the CPU are for later versions: `gpu` falls back as the settings say.
+static mm_status choose_device(mm_job *job, mm_error *error) {
+    mm_manager *manager = job->manager;
+    const char *device = mm_request_text(job->request, MM_PARAM_DEVICE, "gpu");
+    if (strcmp(device, "cpu") == 0)
+        return MM_STATUS_OK;
+    bool may_fall_back =
+        strcmp(device, "gpu") == 0 &&
+        strcmp(mm_settings_text(manager->settings, MM_SETTING_GPU_FALLBACK_INDEX), "cpu") == 0;
+    if (!may_fall_back)
+        return mm_fail(error, MM_STATUS_NO_GPU_AVAILABLE,
+                       "device is \"%s\", and this version runs on the CPU only: ask for \"cpu\"%s",
+                       device, device[0] == 'g' ? ", or set gpu_fallback to \"cpu\"" : "");
+    job->device_fallback = true;
+    pthread_mutex_lock(&manager->lock);
+    bool first = !manager->warned_fallback;
+    manager->warned_fallback = true;
+    pthread_mutex_unlock(&manager->lock);
+    if (first)
+        mm_log_write(&manager->log, MM_LOG_WARNING,
+                     "no usable GPU: requests for device \"gpu\" run on the CPU");
+    return MM_STATUS_OK;
+}
+
+static mm_status choose_dtype(mm_compute_dtype *out, mm_job *job, mm_error *error) {
+    const char *dtype = mm_request_text(job->request, MM_PARAM_DTYPE, "auto");
+    *out = MM_COMPUTE_F32;
+    if (strcmp(dtype, "auto") == 0 || strcmp(dtype, "f32") == 0)
+        return MM_STATUS_OK;
+    mm_status status = MM_STATUS_OK;
+    bool is_bf16 = strcmp(dtype, "bf16") == 0;
+    mm_backend *backend;
+    if (is_bf16) {
+        *out = MM_COMPUTE_BF16;
+        status = mm_manager_cpu(&backend, job->manager, error);
+        if (status || mm_backend_supports(backend, MM_COMPUTE_BF16))
+            return status;
+    }
+    status = mm_fail(error, MM_STATUS_INVALID_PARAMETER,
+                     is_bf16 ? "dtype %s: this processor has no bf16 instructions; use f32"
+                             : "dtype %s is not available on the CPU; use f32, or bf16 where the "
+                               "processor has it",
+                     dtype);
+    mm_parameter_details(error, "dtype");
+    return status;
+}
+
+static mm_status attach(mm_job *job, mm_error *error) {
+    mm_manager *manager = job->manager;
+    const char *name = mm_request_text(job->request, MM_PARAM_MODEL_NAME, "");
+    const char *revision = mm_request_text(job->request, MM_PARAM_REVISION, NULL);
+    mm_compute_dtype dtype;
+    mm_name_kind kind;
+    mm_status status = choose_device(job, error);
+    if (!status)
+        status = choose_dtype(&dtype, job, error);
+    if (!status)
+        status = mm_hub_name_kind(&kind, name, error);
+    if (status)
+        return status;
+    // A Hub name stays what it was while it is known: no look at the disk for each request.
+    if (kind != MM_NAME_DIRECTORY &&
+        mm_deployment_attach_known(job, name, revision, dtype, &status, error))
+        return status;
+    mm_hub_model model;
+    status = mm_hub_find(&model, &manager->places, name, revision, true, error);
+    if (!status)
+        status = mm_deployment_attach(job, &model, dtype, error);
+    mm_hub_model_free(&model);
+    return status;
+}
+
+void mm_job_start(mm_job *job) {
+    mm_error error = {0};
+    const char *priority = mm_request_text(job->request, MM_PARAM_PRIORITY, "interactive");
+    job->is_bulk = strcmp(priority, "bulk") == 0;
+    job->waiting_ns = mm_clock_now_ns();
+    mm_status status = attach(job, &error);
+    if (!status)
+        return;
+    pthread_mutex_lock(&job->manager->lock);
+    if (job->state != MM_JOB_DONE)
+        mm_job_finish_locked(job, status, &error);
+    mm_job_detach_locked(job);
+    pthread_mutex_unlock(&job->manager->lock);
+}
+
+// ---- Prepare -----------------------------------------------------------------------------------
+
+static mm_status copy_text(char **out, const char *text, mm_error *error) {
+    *out = text ? mm_strdup(text) : NULL;
+    return text && !*out ? mm_fail_memory(error, "a result") : MM_STATUS_OK;
+}
+
+// Everything of the result but numbers.
+static mm_status describe(mm_job *job, mm_error *error) {
+    const mm_deployment *deployment = job->deployment;
+    mm_result *result = job->result = mm_calloc(1, sizeof(*result));
+    if (!result)
+        return mm_fail_memory(error, "a result");
+    bool is_directory = deployment->model.kind == MM_NAME_DIRECTORY;
+    const char *name = is_directory ? mm_request_text(job->request, MM_PARAM_MODEL_NAME, "")
+                                    : deployment->model.name;
+    mm_status status = copy_text(&result->model_name, name, error);
+    if (!status)
+        status = copy_text(&result->revision, deployment->model.commit, error);
+    if (!status)
+        status =
+            copy_text(&result->fingerprint, mm_embedder_fingerprint(deployment->embedder), error);
+    if (!status)
+        status = copy_text(&result->id, mm_request_text(job->request, MM_PARAM_ID, NULL), error);
+    result->id_is_number = job->request->id_is_number;
+    result->device = deployment->device;
+    result->dtype = deployment->dtype == MM_COMPUTE_BF16 ? "bf16" : "f32";
+    result->device_fallback = job->device_fallback;
+    result->worker_id = -1;
+    result->timing.load_ms = milliseconds(job->waiting_ns, mm_clock_now_ns());
+    return status;
+}
+
+static void read_options(mm_embedding_options *out, const mm_request *request) {
+    const char *role = mm_request_text(request, MM_PARAM_INPUT_ROLE, "");
+    const char *cut = mm_request_text(request, MM_PARAM_TRUNCATE, "right");
+    *out = (mm_embedding_options){
+        .prompt = mm_request_text(request, MM_PARAM_PROMPT, NULL),
+        .prompt_name = mm_request_text(request, MM_PARAM_PROMPT_NAME, NULL),
+        .input_role = role[0] == 'q'   ? MM_ROLE_QUERY
+                      : role[0] == 'd' ? MM_ROLE_DOCUMENT
+                                       : MM_ROLE_NONE,
+        .truncate = cut[0] == 'l'   ? MM_TRUNCATE_ON_LEFT
+                    : cut[0] == 'e' ? MM_TRUNCATE_ERROR
+                                    : MM_TRUNCATE_ON_RIGHT,
+        .max_length = mm_request_integer(request, MM_PARAM_MAX_LENGTH, 0),
+        .dimensions = mm_request_integer(request, MM_PARAM_DIMENSIONS, 0),
+        .normalize = mm_request_boolean(request, MM_PARAM_NORMALIZE, false),
+    };
+}
+
+static mm_status tokenize(mm_job *job, mm_error *error) {
+    const mm_request *request = job->request;
+    const mm_embedder *embedder = job->deployment->embedder;
+    bool has_ids = request->list_count > 0;
+    size_t count = has_ids ? request->list_count : request->text_count;
+    const size_t *ends = has_ids ? request->id_ends : request->text_ends;
+    mm_embedding_options options;
+    read_options(&options, request);
+    // Pointers into the request, one a text; NULL would do for none, but not for every callee.
+    const void **items = mm_malloc((count + 1) * sizeof(*items));
+    size_t *lengths = mm_malloc((count + 1) * sizeof(*lengths));
+    mm_status status = MM_STATUS_OK;
+    if (!items || !lengths)
+        status = mm_fail_memory(error, "the texts of a request");
+    for (size_t i = 0, start = 0; i < count && !status; i++) {
+        items[i] = has_ids ? (const void *)(request->ids + start)
+                           : (const void *)(request->text.data + start);
+        lengths[i] = ends[i] - start;
+        start = ends[i];
+    }
+    if (!status)
+        status =
+            has_ids ? mm_embedding_job_from_ids(&job->work, embedder, (const int32_t *const *)items,
+                                                lengths, count, &options, error)
+                    : mm_embedding_job_create(&job->work, embedder, (const char *const *)items,
+                                              lengths, count, &options, error);
+    mm_free(items);
+    mm_free(lengths);
+    return status;
+}
+
+static mm_status prepare_embedding(mm_job *job, mm_error *error) {
+    int64_t begun = mm_clock_now_ns();
+    mm_status status = tokenize(job, error);
+    if (status)
+        return status;
+    mm_result *result = job->result;
+    result->count = job->work.count;
+    result->dimension = (size_t)job->work.dimension;
+    status = copy_text(&result->prompt, job->work.prompt, error);
+    size_t values;
+    if (!status && !mm_size_mul(&values, result->count, result->dimension))
+        status = mm_fail_memory(error, "the vectors");
+    if (!status) {
+        result->vectors = mm_array_realloc(NULL, values, sizeof(float));
+        if (!result->vectors)
+            status = mm_fail_memory(error, "the vectors");
+    }
+    result->timing.tokenize_ms = milliseconds(begun, mm_clock_now_ns());
+    return status;
+}
+
+static void finish_now_locked(mm_job *job) {
+    mm_result *result = job->result;
+    if (job->request->preload) {
+        mm_deployment *deployment = job->deployment;
+        result->preloaded = true;
+        result->workers = mm_workers_on_locked(deployment);
+        result->keep_alive_minutes = deployment->keep_alive < 0 ? -1 : deployment->keep_alive;
+    }
+    result->timing.total_ms = milliseconds(job->started_ns, mm_clock_now_ns());
+    mm_job_detach_locked(job);
+    mm_job_finish_locked(job, MM_STATUS_OK, NULL);
+}
+
+static void enqueue_locked(mm_job *job) {
+    mm_manager *manager = job->manager;
+    mm_deployment *deployment = job->deployment;
+    size_t limit = (size_t)mm_settings_integer(manager->settings, MM_SETTING_QUEUE_LIMIT_INDEX);
+    size_t queued = deployment->queues[0].count + deployment->queues[1].count;
+    if (queued >= limit) {
+        mm_error error = {0};
+        (void)mm_fail(&error, MM_STATUS_QUEUE_FULL,
+                      "%zu requests wait for %.100s already (worker_pool.queue_limit); try again "
+                      "later",
+                      queued, deployment->asked);
+        mm_job_finish_locked(job, MM_STATUS_QUEUE_FULL, &error);
+        mm_job_detach_locked(job);
+        return;
+    }
+    double seconds = mm_settings_number(manager->settings, MM_SETTING_QUEUE_TIMEOUT_INDEX, -1);
+    job->queued_ns = mm_clock_now_ns();
+    if (seconds >= 0)
+        job->queue_deadline_ns = job->queued_ns + (int64_t)(seconds * 1e9);
+    mm_timer_schedule_locked(manager, job->queue_deadline_ns);
+    job->state = MM_JOB_QUEUED;
+    job->owned = false;
+    mm_job_list_push(&deployment->queues[job->is_bulk], job);
+    pthread_cond_signal(&deployment->work);
+}
+
+void mm_job_prepare(mm_job *job) {
+    mm_error error = {0};
+    mm_manager *manager = job->manager;
+    mm_status status = describe(job, &error);
+    if (!status && !job->request->preload)
+        status = prepare_embedding(job, &error);
+    pthread_mutex_lock(&manager->lock);
+    if (job->state == MM_JOB_DONE) {
+        mm_job_detach_locked(job); // timed out, cancelled or released meanwhile
+    } else if (status) {
+        mm_job_finish_locked(job, status, &error);
+        mm_job_detach_locked(job);
+    } else if (manager->closing || job->deployment->state != MM_DEPLOYMENT_READY) {
+        mm_job_fail_locked(job, manager->closing ? MM_STATUS_CANCELLED : MM_STATUS_RELEASED,
+                           manager->closing ? "the manager is shutting down"
+                                            : "the model was released while the request waited");
+        mm_job_detach_locked(job);
+    } else if (job->request->preload || job->result->count == 0) {
+        finish_now_locked(job);
+    } else {
+        enqueue_locked(job);
+    }
+    pthread_mutex_unlock(&manager->lock);
+}
