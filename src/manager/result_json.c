@@ -97,7 +97,10 @@ bool mm_result_write(mm_buffer *out, const mm_result *result) {
 
 bool mm_failure_write(mm_buffer *out, const mm_error *error, const char *id, bool id_is_number) {
     // Details come from formatted text: what is no object after all is left out.
-    json_t *details = error->details[0] ? json_loads(error->details, 0, NULL) : NULL;
+    json_t *details = NULL;
+    if (error->details[0])
+        (void)mm_json_parse(&details, error->details, strlen(error->details), "details",
+                            MM_STATUS_INTERNAL, NULL);
     bool good = json_is_object(details);
     json_decref(details);
     return mm_buffer_putc(out, '{') && put_id(out, id, id_is_number) &&
