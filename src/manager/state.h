@@ -61,7 +61,8 @@ struct mm_job {
     pthread_cond_t wake;          // mm_task only
 
     // The owner's.
-    int64_t started_ns, waiting_ns, queued_ns;
+    int64_t started_ns, queued_ns;
+    int64_t waiting_ns; // 0: the model was there already
     bool device_fallback;
     bool is_bulk;
     mm_embedding_job work;

@@ -129,7 +129,8 @@ static mm_status describe(mm_job *job, mm_error *error) {
     result->dtype = deployment->dtype == MM_COMPUTE_BF16 ? "bf16" : "f32";
     result->device_fallback = job->device_fallback;
     result->worker_id = -1;
-    result->timing.load_ms = milliseconds(job->waiting_ns, mm_clock_now_ns());
+    if (job->waiting_ns > 0)
+        result->timing.load_ms = milliseconds(job->waiting_ns, mm_clock_now_ns());
     return status;
 }
 
