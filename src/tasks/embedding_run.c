@@ -205,17 +205,18 @@ static mm_activation run_modules(const mm_modules *modules, mm_lane *lane, const
 // Copies a vector to the caller's row, cut and normalised as asked; false if it is not finite.
 static bool finish_vector(float *out, const float *vector, int64_t dimension, bool normalize) {
     bool finite = true;
-    double square = 0.0;
     for (int64_t i = 0; i < dimension; i++) {
-        finite = finite && isfinite(vector[i]);
-        square += (double)vector[i] * (double)vector[i];
+        finite &= isfinite(vector[i]) != 0;
         out[i] = vector[i];
     }
-    if (normalize) {
-        const double norm = sqrt(square) > 1e-12 ? sqrt(square) : 1e-12;
-        for (int64_t i = 0; i < dimension; i++)
-            out[i] = (float)((double)vector[i] / norm);
-    }
+    if (!normalize)
+        return finite;
+    double square = 0.0;
+    for (int64_t i = 0; i < dimension; i++)
+        square += (double)vector[i] * (double)vector[i];
+    const double norm = fmax(sqrt(square), 1e-12);
+    for (int64_t i = 0; i < dimension; i++)
+        out[i] = (float)((double)vector[i] / norm);
     return finite;
 }
 
