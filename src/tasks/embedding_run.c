@@ -85,8 +85,9 @@ static mm_status sort_by_length(run_plan *plan, mm_error *error) {
 // time; a quarter of a full one still runs near full speed.
 static int64_t rows_of_next_batch(const mm_embedder *embedder, int64_t left) {
     const int64_t full = rows_enough(embedder);
+    const int64_t least = full / 4 > 0 ? full / 4 : 1;
     const int64_t share = left / 4;
-    return share > full ? full : share < full / 4 ? full / 4 : share;
+    return share > full ? full : share < least ? least : share;
 }
 
 static void fill_batches(run_plan *plan) {

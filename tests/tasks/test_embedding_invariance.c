@@ -66,7 +66,7 @@ static void check_same(const float *vectors, const float *reference, const int *
 // Runs the texts `which` in that order and compares each with its vector alone.
 static void check_order(const toy_embedder *toy, const float *alone, const int *which, int count,
                         const char *what) {
-    const char *list[TEXTS];
+    const char *list[TEXTS] = {NULL};
     int64_t dimension;
     for (int i = 0; i < count; i++)
         list[i] = texts[which[i]];

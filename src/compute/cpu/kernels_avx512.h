@@ -9,7 +9,7 @@
 
 // The lanes that `left` remaining values fill.
 static inline __mmask16 mm_tail_avx512(size_t left) {
-    return left >= 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << left) - 1);
+    return (__mmask16)(left >= 16 ? 0xFFFFu : (1u << left) - 1);
 }
 
 // e^x: 2^n * 2^f with |f| <= 1/2, the second by the series of e^(f ln 2) to the 6th power. About
