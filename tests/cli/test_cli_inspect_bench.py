@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+from conftest import find_model, lines_of
+
+
+def test_inspect(mm, model):
+    (facts,) = lines_of(mm("inspect", model, "--json"))
+    assert facts["model_type"] == "bert" and "embedding" in facts["task_types"]
+    assert facts["parameters"] > 0 and facts["memory_bytes"]["f32"] > facts["parameters"]
+    assert facts["file_bytes"] >= (find_model() / "model.safetensors").stat().st_size
+    run = mm("inspect", model)
+    assert run.stdout.decode().splitlines()[0].split() and b"model type" in run.stdout
+    assert b"memory bytes f32" in run.stdout and b"iB\n" in run.stdout
+
+
+def test_inspect_failures(mm):
+    run = mm("inspect", "./missing", status=1)
+    assert run.stdout == b"" and b"mm: error: " in run.stderr
+    (result,) = lines_of(mm("inspect", "./missing", "--json", status=1))
+    assert result["error"]["code"] == "MODEL_NOT_FOUND"
+
+
+def test_bench_measures_and_reports(mm, model):
+    (mm.folder / "texts.txt").write_text("one\ntwo words\nthree short words\n")
+    run = mm("bench", model, "--texts", "texts.txt", "--rounds", "3", "--queries", "5",
+             "--threads", "1", "--text", "a query", "--json", "--device", "cpu")
+    (report,) = lines_of(run)
+    assert report["threads"] == 1 and report["device"] == "cpu" and report["dtype"] == "f32"
+    assert report["throughput"]["texts"] == 3 and report["throughput"]["rounds"] == 3
+    assert report["throughput"]["texts_per_second"] > 0
+    assert 0 < report["query"]["best_ms"] <= report["query"]["median_ms"] <= report["query"]["p90_ms"]
+    assert report["query"]["text"] == "a query" and report["query"]["count"] == 5
+    text = mm("bench", model, "--texts", "texts.txt", "--rounds", "1", "--queries", "2").stdout
+    assert b"throughput" in text and b"latency" in text
+
+
+def test_bench_makes_up_texts(mm, model):
+    words = ["bench", model, "--rounds", "0", "--queries", "0", "--json"]
+    short = json.loads(mm(*words, "--generate", "short").stdout)
+    mixed = json.loads(mm(*words, "--generate", "mixed").stdout)
+    assert short["throughput"]["texts"] == 1000 and mixed["throughput"]["texts"] == 300
+    assert short == json.loads(mm(*words).stdout) | {"load_ms": short["load_ms"]}
+
+
+def test_bench_failures(mm, model):
+    (result,) = lines_of(mm("bench", "./missing", "--json", status=1))
+    assert result["error"]["code"] == "MODEL_NOT_FOUND"
+    run = mm("bench", model, "--texts", "no-such-file", status=1)
+    assert run.stdout == b"" and b"no-such-file" in run.stderr
+
+
+def test_peak(mm):
+    (limits,) = lines_of(mm("bench", "--peak", "--threads", "1", "--json"))
+    assert limits["threads"] == 1 and limits["f32_gflops"] > 0 and limits["read_gbps"] > 0
+    assert limits["bf16_gflops"] is None or limits["bf16_gflops"] > 0
+    assert b"f32 products" in mm("bench", "--peak", "--threads", "1").stdout
