@@ -43,7 +43,8 @@ static const mm_option options[] = {
      .kind = MM_OPTION_TEXT,
      FIELD(text),
      .argument = "TEXT",
-     .help = "The single text whose latency is measured. Default: a question of 17 words."},
+     .help = "The single text whose latency is measured. Default: a question of 17 words. Given "
+             "without --texts and --generate, only its latency is measured."},
     {.name = "threads",
      .kind = MM_OPTION_INTEGER,
      FIELD(threads),
@@ -127,7 +128,9 @@ static mm_status run_once(bench_times *times, mm_manager *manager, const mm_requ
 static mm_status measure(bench_times *times, mm_manager *manager, const mm_request *request,
                          size_t warm, size_t count, mm_error *error) {
     double ignored, load_ms = 0;
-    if (count && !(times->milliseconds = mm_calloc(count, sizeof(double))))
+    if (!count)
+        return MM_STATUS_OK;
+    if (!(times->milliseconds = mm_calloc(count, sizeof(double))))
         return mm_fail_memory(error, "the measured times");
     mm_status status = MM_STATUS_OK;
     for (size_t i = 0; i < warm && !status; i++) {
@@ -136,7 +139,7 @@ static mm_status measure(bench_times *times, mm_manager *manager, const mm_reque
     }
     for (size_t i = 0; i < count && !status; i++)
         status = run_once(times, manager, request, &times->milliseconds[times->count++], error);
-    if (!status && times->count)
+    if (!status)
         qsort(times->milliseconds, times->count, sizeof(double), compare_times);
     times->load_ms = load_ms;
     return status;
@@ -156,21 +159,33 @@ static mm_status read_texts(mm_request *request, const char *path, mm_error *err
     return status;
 }
 
+static json_t *throughput_report(const bench_times *times) {
+    double seconds = median(times) / 1e3;
+    if (!times->count)
+        return json_null();
+    return json_pack("{s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "texts", (json_int_t)times->texts,
+                     "tokens", (json_int_t)times->tokens, "rounds", (json_int_t)times->count,
+                     "seconds_median", seconds, "seconds_best", quantile(times, 0) / 1e3,
+                     "texts_per_second", (double)times->texts / seconds, "tokens_per_second",
+                     (double)times->tokens / seconds);
+}
+
+static json_t *query_report(const bench_times *times, const char *text) {
+    if (!times->count)
+        return json_null();
+    return json_pack("{s:s, s:I, s:I, s:f, s:f, s:f}", "text", text, "tokens",
+                     (json_int_t)times->tokens, "count", (json_int_t)times->count, "median_ms",
+                     median(times), "p90_ms", quantile(times, 0.9), "best_ms", quantile(times, 0));
+}
+
 static json_t *report(const char *model, const bench_arguments *arguments, const bench_times *all,
                       const bench_times *one) {
-    double seconds = median(all) / 1e3;
+    const bench_times *first = all->count ? all : one;
     json_t *threads = arguments->threads ? json_integer(arguments->threads) : json_null();
-    return json_pack("{s:s, s:s, s:s, s:o, s:f, s:{s:I, s:I, s:I, s:f, s:f, s:f, s:f}, "
-                     "s:{s:s, s:I, s:I, s:f, s:f, s:f}}",
-                     "model", model, "device", all->device, "dtype", all->dtype, "threads", threads,
-                     "load_ms", all->load_ms, "throughput", "texts", (json_int_t)all->texts,
-                     "tokens", (json_int_t)all->tokens, "rounds", (json_int_t)all->count,
-                     "seconds_median", seconds, "seconds_best", quantile(all, 0) / 1e3,
-                     "texts_per_second", seconds > 0 ? (double)all->texts / seconds : 0.0,
-                     "tokens_per_second", seconds > 0 ? (double)all->tokens / seconds : 0.0,
-                     "query", "text", arguments->text, "tokens", (json_int_t)one->tokens, "count",
-                     (json_int_t)one->count, "median_ms", median(one), "p90_ms", quantile(one, 0.9),
-                     "best_ms", quantile(one, 0));
+    return json_pack("{s:s, s:s, s:s, s:o, s:f, s:o, s:o}", "model", model, "device", first->device,
+                     "dtype", first->dtype, "threads", threads, "load_ms", first->load_ms,
+                     "throughput", throughput_report(all), "query",
+                     query_report(one, arguments->text));
 }
 
 static void print_for_people(const json_t *object) {
@@ -181,13 +196,16 @@ static void print_for_people(const json_t *object) {
 #define INTEGER(of, key) (long long)json_integer_value(json_object_get(of, key))
     mm_output_printf("model       %s on %s, %s, loaded in %.0f ms\n", TEXT(object, "model"),
                      TEXT(object, "device"), TEXT(object, "dtype"), REAL(object, "load_ms"));
-    mm_output_printf("throughput  %.0f texts/s, %.0f tokens/s (%lld texts, %lld tokens, median of "
-                     "%lld rounds)\n",
-                     REAL(all, "texts_per_second"), REAL(all, "tokens_per_second"),
-                     INTEGER(all, "texts"), INTEGER(all, "tokens"), INTEGER(all, "rounds"));
-    mm_output_printf(
-        "latency     median %.2f ms, p90 %.2f ms (one text of %lld tokens, %lld times)\n",
-        REAL(one, "median_ms"), REAL(one, "p90_ms"), INTEGER(one, "tokens"), INTEGER(one, "count"));
+    if (json_is_object(all))
+        mm_output_printf("throughput  %.0f texts/s, %.0f tokens/s (%lld texts, %lld tokens, median "
+                         "of %lld rounds)\n",
+                         REAL(all, "texts_per_second"), REAL(all, "tokens_per_second"),
+                         INTEGER(all, "texts"), INTEGER(all, "tokens"), INTEGER(all, "rounds"));
+    if (json_is_object(one))
+        mm_output_printf("latency     median %.2f ms, p90 %.2f ms (one text of %lld tokens, %lld "
+                         "times)\n",
+                         REAL(one, "median_ms"), REAL(one, "p90_ms"), INTEGER(one, "tokens"),
+                         INTEGER(one, "count"));
 #undef TEXT
 #undef REAL
 #undef INTEGER
@@ -248,10 +266,14 @@ done:
     return status;
 }
 
-static int bench_peak(const bench_arguments *arguments) {
+static int bench_peak(const mm_invocation *line, const bench_arguments *arguments) {
     mm_error error = {0};
     char *json;
-    if (mm_bench_peak(&json, (int)arguments->threads, &error))
+    int status;
+    int64_t threads;
+    if (!mm_invocation_threads(&threads, &status, line))
+        return status;
+    if (mm_bench_peak(&json, (int)threads, &error))
         return mm_output_failure(&error, arguments->json);
     json_t *object = json_loads(json, 0, NULL);
     if (arguments->json || !object) {
@@ -275,7 +297,7 @@ static int bench_peak(const bench_arguments *arguments) {
 }
 
 static int run(const mm_command *command, int argc, char **argv) {
-    bench_arguments arguments = {.text = default_query, .rounds = 5, .queries = 200};
+    bench_arguments arguments = {.rounds = -1, .queries = 200};
     mm_invocation line;
     int status;
     if (!mm_invocation_read(&line, &status, command, &arguments, argc, argv))
@@ -285,14 +307,22 @@ static int run(const mm_command *command, int argc, char **argv) {
         (void)snprintf(threads, sizeof(threads), "%lld", (long long)arguments.threads);
         mm_invocation_set(&line, "cpu_threads", threads);
     }
+    // Who names only a query is interested in that alone.
+    bool only_query = arguments.text && !arguments.texts && !arguments.generate;
+    if (arguments.rounds < 0)
+        arguments.rounds = only_query ? 0 : 5;
+    if (!arguments.text)
+        arguments.text = default_query;
     if (arguments.peak && line.word_count)
         status = mm_usage_error(command, "--peak takes no model");
     else if (arguments.peak)
-        status = bench_peak(&arguments);
+        status = bench_peak(&line, &arguments);
     else if (line.word_count != 1)
         status = mm_usage_error(command, line.word_count ? "one model at a time" : "no model");
     else if (arguments.texts && arguments.generate)
         status = mm_usage_error(command, "--texts and --generate exclude each other");
+    else if (arguments.rounds == 0 && arguments.queries == 0)
+        status = mm_usage_error(command, "nothing to measure: no rounds and no queries");
     else
         status = bench_model(&line, &arguments);
     mm_invocation_free(&line);

@@ -2,16 +2,16 @@
 // From a command line that has been read to the library's objects: settings, manager, request.
 #include "cli/options.h"
 
+#include "base/json.h"
 #include "cli/output.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-bool mm_invocation_manager(mm_manager **out, int *exit_status, const mm_invocation *invocation) {
+static bool collect(mm_settings **out, int *exit_status, const mm_invocation *invocation) {
     mm_error error = {0};
     mm_settings *settings = NULL;
-    *out = NULL;
     // One command, one answer: what went as expected is no news here.
     mm_status status = mm_settings_create(&settings, &error);
     if (!status)
@@ -25,15 +25,47 @@ bool mm_invocation_manager(mm_manager **out, int *exit_status, const mm_invocati
                                  invocation->settings[i].value, &error);
     if (status) {
         *exit_status = mm_usage_error(invocation->command, "%s", error.message);
-    } else {
-        mm_manager_options options;
-        mm_manager_options_init(&options);
-        options.settings = settings;
-        options.log = mm_output_log;
-        status = mm_manager_create(out, &options, &error);
-        if (status)
-            *exit_status = mm_output_failure(&error, false);
+        mm_settings_free(settings);
+        settings = NULL;
     }
+    *out = settings;
+    return settings != NULL;
+}
+
+bool mm_invocation_manager(mm_manager **out, int *exit_status, const mm_invocation *invocation) {
+    mm_error error = {0};
+    mm_settings *settings;
+    *out = NULL;
+    if (!collect(&settings, exit_status, invocation))
+        return false;
+    mm_manager_options options;
+    mm_manager_options_init(&options);
+    options.settings = settings;
+    options.log = mm_output_log;
+    if (mm_manager_create(out, &options, &error))
+        *exit_status = mm_output_failure(&error, false);
+    mm_settings_free(settings);
+    return *out != NULL;
+}
+
+bool mm_invocation_threads(int64_t *out, int *exit_status, const mm_invocation *invocation) {
+    mm_error error = {0};
+    mm_settings *settings;
+    char *json = NULL;
+    json_t *object = NULL;
+    if (!collect(&settings, exit_status, invocation))
+        return false;
+    mm_status status = mm_settings_json(&json, settings, &error);
+    if (!status)
+        status =
+            mm_json_parse(&object, json, strlen(json), "the settings", MM_STATUS_INTERNAL, &error);
+    if (!status)
+        status = mm_json_get_integer(out, object, "cpu_threads", 0, 0, INT32_MAX, "the settings",
+                                     &error);
+    if (status)
+        *exit_status = mm_output_failure(&error, false);
+    json_decref(object);
+    mm_text_free(json);
     mm_settings_free(settings);
     return status == MM_STATUS_OK;
 }

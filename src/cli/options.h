@@ -36,6 +36,8 @@ void mm_invocation_set(mm_invocation *invocation, const char *name, const char *
 // Defaults, then the settings file, MM_... variables (and .env), then --set; logs to stderr.
 // On failure the reason is on stderr and *exit_status is set.
 bool mm_invocation_manager(mm_manager **out, int *exit_status, const mm_invocation *invocation);
+// The setting cpu_threads as it comes out of all that; 0 = all.
+bool mm_invocation_threads(int64_t *out, int *exit_status, const mm_invocation *invocation);
 // A request for `model` with the flags applied. Failing is a fault of the command line and has been
 // reported.
 bool mm_invocation_request(mm_request **out, const mm_invocation *invocation, const char *task_type,

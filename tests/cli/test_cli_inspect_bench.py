@@ -36,11 +36,19 @@ def test_bench_measures_and_reports(mm, model):
 
 
 def test_bench_makes_up_texts(mm, model):
-    words = ["bench", model, "--rounds", "0", "--queries", "0", "--json"]
+    words = ["bench", model, "--rounds", "1", "--queries", "0", "--json"]
     short = json.loads(mm(*words, "--generate", "short").stdout)
     mixed = json.loads(mm(*words, "--generate", "mixed").stdout)
     assert short["throughput"]["texts"] == 1000 and mixed["throughput"]["texts"] == 300
-    assert short == json.loads(mm(*words).stdout) | {"load_ms": short["load_ms"]}
+    assert short["query"] is None
+    again = json.loads(mm(*words).stdout)["throughput"]
+    assert again["texts"] == 1000 and again["tokens"] == short["throughput"]["tokens"]
+
+
+def test_bench_of_a_query_alone(mm, model):
+    (report,) = lines_of(mm("bench", model, "--text", "a query", "--queries", "3", "--json"))
+    assert report["throughput"] is None and report["query"]["count"] == 3
+    assert b"nothing to measure" in mm("bench", model, "--text", "a", "--queries", "0", status=2).stderr
 
 
 def test_bench_failures(mm, model):
@@ -54,4 +62,6 @@ def test_peak(mm):
     (limits,) = lines_of(mm("bench", "--peak", "--threads", "1", "--json"))
     assert limits["threads"] == 1 and limits["f32_gflops"] > 0 and limits["read_gbps"] > 0
     assert limits["bf16_gflops"] is None or limits["bf16_gflops"] > 0
+    run = mm("bench", "--peak", "--json", environment={"MM_CPU_THREADS": "1"})
+    assert lines_of(run)[0]["threads"] == 1
     assert b"f32 products" in mm("bench", "--peak", "--threads", "1").stdout
