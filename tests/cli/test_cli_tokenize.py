@@ -27,7 +27,7 @@ def test_pairs(mm, model):
 
 def test_jsonl_answers_each_line_and_goes_on(mm, model):
     lines = [b'{"text": "hello", "add_special_tokens": false}', b"{", b'{"text": "\xff"}', b"",
-             b'{"ids": [99999999]}', b'{"txt": "a"}', b"[]",
+             b'{"ids": ["a"]}', b'{"txt": "a"}', b"[]",
              b'{"text": "one", "pair": "two"}', b'{"text": ""}',
              b'{"text": "a\\u0000b \\ud83d\\ude00"}']
     run = mm("tokenize", model, "--jsonl", stdin=b"\n".join(lines), status=1)
