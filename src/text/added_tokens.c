@@ -36,12 +36,9 @@ bool mm_added_tokens_find(const mm_added_tokens *tokens, const char *content, si
 }
 
 static uint32_t free_id(const mm_added_tokens *tokens, const mm_vocabulary *vocabulary) {
-    uint32_t size = (uint32_t)vocabulary->count, largest = 0;
-    for (size_t i = 0; i < tokens->count; i++)
-        if (tokens->items[i].id > largest)
-            largest = tokens->items[i].id;
-    if (tokens->count && (largest >= size || size == 0))
-        return largest + 1;
+    uint32_t size = (uint32_t)vocabulary->count;
+    if (tokens->count && (tokens->largest_id >= size || size == 0))
+        return tokens->largest_id + 1;
     return size;
 }
 
@@ -68,6 +65,8 @@ static mm_status append(mm_added_tokens *tokens, mm_added_token token, mm_error 
     token.content = token.owned = content;
     token.shown = NULL;
     tokens->items[tokens->count++] = token;
+    if (token.id > tokens->largest_id)
+        tokens->largest_id = token.id;
     return MM_STATUS_OK;
 }
 

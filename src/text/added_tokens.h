@@ -38,6 +38,7 @@ typedef struct mm_added_set {
 typedef struct mm_added_tokens {
     mm_added_token *items; // in file order; a content may come again with other flags
     size_t count, capacity;
+    uint32_t largest_id;
     mm_vocabulary ids; // content to the last such index in items
     size_t *by_id;     // indices sorted by id; of equal ids the last one counts
     mm_added_set raw, normalized;

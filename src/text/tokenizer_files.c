@@ -80,14 +80,20 @@ static int compare_numbered(const void *left, const void *right) {
     return a->id < b->id ? -1 : a->id > b->id;
 }
 
+static bool names(const json_t *value, const char *content) {
+    if (json_is_object(value))
+        value = json_object_get(value, "content");
+    return json_is_string(value) && strcmp(json_string_value(value), content) == 0;
+}
+
 static bool is_special_name(const mm_tokenizer_settings *settings, const char *content) {
-    for (size_t i = 0; i < MM_SPECIAL_NAMES; i++) {
-        const json_t *value = mm_tokenizer_special(settings, mm_special_names[i]);
-        if (json_is_object(value))
-            value = json_object_get(value, "content");
-        if (json_is_string(value) && strcmp(json_string_value(value), content) == 0)
+    for (size_t i = 0; i < MM_SPECIAL_NAMES; i++)
+        if (names(mm_tokenizer_special(settings, mm_special_names[i]), content))
             return true;
-    }
+    const json_t *more = mm_tokenizer_special(settings, "additional_special_tokens");
+    for (size_t i = 0; i < json_array_size(more); i++)
+        if (names(json_array_get(more, i), content))
+            return true;
     return false;
 }
 

@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes tests/text/data: small tokenizers and what the reference library makes of texts.
+
+    python3 tests/text/make_fixtures.py        (needs the `tokenizers` wheel)
+
+Each folder NAME holds tokenizer.json, or vocab.txt with its neighbours, and golden.jsonl in the
+form that tests/text/golden.c reads. The texts are made here; the results are the library's.
+"""
+import json
+import pathlib
+import random
+import shutil
+
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, \
+    processors
+
+DATA = pathlib.Path(__file__).resolve().parent / "data"
+SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+WORDS = """the quick brown fox jump over lazy dog a an in on of to and is was not do don we it
+token izer ##izer ##ization ##s ##ed ##ing ##er ##ly un ##believ ##able believe hello world good
+bye night morning cafe naive resume strasse uber search engine vector model paper river stone
+1 2 3 10 ##0 ##1 ##2 year day привет мир ##ами город 中 国 日 本 語 か ##き ア ##ア ガ 한국 ##어
+é É ##é ü ß ı i ##i ü über café ς ##ς ﬁ fi 😀 👩 ##u n't 's""".split()
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+SIGNS = list(".,;:!?'\"()[]<>#$%&*+-/=@^_`{|}~\\") + ["。", "、", "«", "—", "…", "¿", "€", "™"]
+
+
+def vocabulary():
+    tokens = SPECIALS + WORDS + list(LETTERS) + ["##" + c for c in LETTERS] + SIGNS
+    return {token: i for i, token in enumerate(dict.fromkeys(tokens))}
+
+
+TEXTS = [
+    "", " ", "   ", "\t\n\r", "a", ".", "...", "The quick brown fox jumps over the lazy dog.",
+    "Hello, World! Unbelievable tokenizers; tokenization.", "don't won't can't it's we're",
+    "CAFÉ café cafe\u0301 CAFE\u0301 Ｃａｆé", "naïve résumé Straße STRASSE ÜBER über u\u0308ber",
+    "Привет, мир! Городами ПРИВЕТ", "日本語の中国 か\u3099ガがアア", "한국어 \u1112\u1161\u11ab국어",
+    "İstanbul ISTANBUL ıi Iİ", "Σίσυφος ΣΊΣΥΦΟΣ ς σ", "ﬁne ﬂow ℌ ② ½ Å Å",
+    "U+0000:\u0000:\u0001:\u007f:\u0085:\u00ad:\ufeff:\ufffd:", "a\u200bb\u200cc\u200dd\u2028e\u3000f\u00a0g",
+    "👩\u200d👩\u200d👧 😀😀 🇩🇪 \U0001d15e", "שלום עולם مرحبا नमस्ते สวัสดี",
+    "a\u0323\u0301\u0327 a\u0301\u0323\u0327 \u0301\u0301 \u302e\u0316\u302f \u08d4\u0323",
+    "x" * 99, "x" * 100, "x" * 101, "é" * 120, "1234567890 10 2020 3.14 1,000 ٣٤ ⅷ",
+    "[CLS] hello [SEP] world [MASK]", "[MASK][MASK] [mask]hello[MASK]x x[MASK]",
+    "<new> <NEW><new>  <new>  x<new>y", "left  <l>  right <r>  both  <b>  end<b>",
+    "word<w>word <w> <w>, <w>é _<w>", "Up UP up Lower LOWER lower", "a-b_c d.e/f g@h #1 $2 ^~`|<>=+",
+    "  leading and trailing  ", "\u1e9b\u0323 \u0344 \u0f73 \u0958 \U0001133b \U0002f800",
+    "##s ##ing token ##izer", "hello." * 30, "the " * 40, "not to do . , ! ? n't 's",
+]
+
+
+def added(content, **flags):
+    return AddedToken(content, **flags)
+
+
+def add_special(tokenizer):
+    tokenizer.add_special_tokens(
+        [AddedToken(t, normalized=False, special=True) for t in SPECIALS])
+
+
+def bert_template():
+    return processors.TemplateProcessing(
+        single="[CLS]:0 $A:0 [SEP]:0", pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+
+
+def wordpiece(normalizer, splitter, post, decoder, **options):
+    tokenizer = Tokenizer(models.WordPiece(vocabulary(), unk_token="[UNK]", **options))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, splitter
+    tokenizer.post_processor, tokenizer.decoder = post, decoder
+    add_special(tokenizer)
+    return tokenizer
+
+
+def bert(lowercase=True, **flags):
+    return wordpiece(normalizers.BertNormalizer(lowercase=lowercase, **flags),
+                     pre_tokenizers.BertPreTokenizer(), bert_template(), decoders.WordPiece())
+
+
+def with_added():
+    tokenizer = bert()
+    tokenizer.add_tokens([
+        added("<new>", normalized=True), added("<l>", lstrip=True, normalized=False),
+        added("<r>", rstrip=True, normalized=False),
+        added("<b>", lstrip=True, rstrip=True, normalized=True),
+        added("<w>", single_word=True, normalized=False), added("UP", normalized=False),
+        added("Lower", normalized=True), added("<new>  <", normalized=True),
+        added("hello.h", normalized=False), added("É", normalized=False)])
+    return tokenizer
+
+
+def forms():
+    return wordpiece(
+        normalizers.Sequence([normalizers.NFKC(), normalizers.Replace("``", '"'),
+                              normalizers.Strip(), normalizers.Lowercase(),
+                              normalizers.Replace("ll", "é"), normalizers.Prepend("a")]),
+        pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(),
+                                 pre_tokenizers.Punctuation("merged_with_next"),
+                                 pre_tokenizers.Digits(individual_digits=True)]),
+        processors.RobertaProcessing(("[SEP]", 3), ("[CLS]", 2)),
+        decoders.Sequence([decoders.Replace("##", ""), decoders.Fuse(),
+                           decoders.Strip("a", 1, 0)]),
+        max_input_chars_per_word=12)
+
+
+def accents():
+    return wordpiece(
+        normalizers.Sequence([normalizers.NFD(), normalizers.StripAccents(), normalizers.NFC()]),
+        pre_tokenizers.Sequence([pre_tokenizers.CharDelimiterSplit(" "),
+                                 pre_tokenizers.Punctuation("contiguous"),
+                                 pre_tokenizers.Digits()]),
+        processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2)), decoders.WordPiece(cleanup=False),
+        continuing_subword_prefix="")
+
+
+def words():
+    tokenizer = Tokenizer(models.WordLevel(vocabulary(), unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.NFKD()
+    tokenizer.pre_tokenizer = pre_tokenizers.Punctuation("removed")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation("merged_with_previous")])
+    return tokenizer
+
+
+def flat(offsets):
+    return [value for pair in offsets for value in pair]
+
+
+def single(tokenizer, text):
+    encoding = tokenizer.encode(text)
+    return {"kind": "single", "text": text, "ids": encoding.ids,
+            "ids_plain": tokenizer.encode(text, add_special_tokens=False).ids,
+            "type_ids": encoding.type_ids, "offsets": flat(encoding.offsets),
+            "decoded": tokenizer.decode(encoding.ids),
+            "decoded_all": tokenizer.decode(encoding.ids, skip_special_tokens=False)}
+
+
+def pair(tokenizer, a, b):
+    encoding = tokenizer.encode(a, b)
+    return {"kind": "pair", "a": a, "b": b, "ids": encoding.ids, "type_ids": encoding.type_ids,
+            "offsets": flat(encoding.offsets)}
+
+
+def truncated(tokenizer, a, b, length, direction):
+    tokenizer.enable_truncation(length, strategy="longest_first", direction=direction)
+    encoding = tokenizer.encode(a, b) if b is not None else tokenizer.encode(a)
+    tokenizer.no_truncation()
+    case = {"kind": "trunc", "a": a, "max_length": length, "stride": 0,
+            "strategy": "longest_first", "direction": direction, "ids": encoding.ids,
+            "type_ids": encoding.type_ids, "offsets": flat(encoding.offsets)}
+    if b is not None:
+        case["b"] = b
+    return case
+
+
+def cases(tokenizer, seed):
+    rng = random.Random(seed)
+    for text in TEXTS:
+        yield single(tokenizer, text)
+    for _ in range(12):
+        yield pair(tokenizer, rng.choice(TEXTS), rng.choice(TEXTS))
+    for _ in range(16):
+        other = rng.choice([None, rng.choice(TEXTS)])
+        yield truncated(tokenizer, rng.choice(TEXTS[5:]), other, rng.randrange(1, 14),
+                        rng.choice(["left", "right"]))
+    size = tokenizer.get_vocab_size()
+    for _ in range(8):
+        ids = [rng.randrange(size + 4) for _ in range(rng.randrange(10))]
+        yield {"kind": "decode", "ids": ids, "decoded": tokenizer.decode(ids),
+               "decoded_all": tokenizer.decode(ids, skip_special_tokens=False)}
+
+
+def write_golden(folder, tokenizer, seed):
+    with open(folder / "golden.jsonl", "w", encoding="ascii") as file:
+        for case in cases(tokenizer, seed):
+            file.write(json.dumps(case, separators=(",", ":")) + "\n")
+
+
+def write_vocab_folder(folder, tokenizer, config, special_map=None, added_tokens=None):
+    """The older form of a repository; `tokenizer` is what it must come to."""
+    tokens = sorted(vocabulary().items(), key=lambda item: item[1])
+    folder.joinpath("vocab.txt").write_text("".join(t + "\n" for t, _ in tokens), encoding="utf-8")
+    folder.joinpath("tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n")
+    if special_map:
+        folder.joinpath("special_tokens_map.json").write_text(json.dumps(special_map) + "\n")
+    if added_tokens:
+        folder.joinpath("added_tokens.json").write_text(json.dumps(added_tokens) + "\n")
+
+
+def main():
+    shutil.rmtree(DATA, ignore_errors=True)
+    made = {"bert-uncased": bert(), "bert-cased": bert(False),
+            "bert-plain": bert(True, clean_text=False, handle_chinese_chars=False,
+                               strip_accents=False),
+            "added": with_added(), "forms": forms(), "accents": accents(), "words": words()}
+    for seed, (name, tokenizer) in enumerate(made.items()):
+        folder = DATA / name
+        folder.mkdir(parents=True)
+        text = json.loads(tokenizer.to_str())
+        folder.joinpath("tokenizer.json").write_text(json.dumps(text) + "\n", encoding="ascii")
+        write_golden(folder, tokenizer, seed)
+    cased = bert(False)
+    (DATA / "vocab-cased").mkdir()
+    write_vocab_folder(DATA / "vocab-cased", cased, {
+        "tokenizer_class": "BertTokenizer", "do_lower_case": False, "model_max_length": 64})
+    write_golden(DATA / "vocab-cased", cased, 101)
+    older = bert()
+    older.add_tokens([added("<new>", normalized=True)])
+    older.add_special_tokens([added("<w>", normalized=False, special=True)])
+    (DATA / "vocab-older").mkdir()
+    size = len(vocabulary())
+    write_vocab_folder(DATA / "vocab-older", older,
+                       {"do_lower_case": True, "model_max_length": int(1e30)},
+                       {"unk_token": "[UNK]", "mask_token": {"content": "[MASK]"},
+                        "additional_special_tokens": ["<w>"]},
+                       {"<w>": size + 1, "<new>": size})
+    write_golden(DATA / "vocab-older", older, 102)
+
+
+if __name__ == "__main__":
+    main()
