@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+// Opening follows the files: modules.json says where the transformer lies and what comes behind it;
+// the transformer's folder gives config, limits, weights and tokenizer; then the modules bind
+// theirs against the width before them. Until mm_embedder_load nothing of the weights has been read
+// but what the fingerprint samples.
 #include "tasks/embedder.h"
 
 #include "base/file.h"
@@ -70,6 +74,7 @@ static mm_status open_transformer(mm_embedder *embedder, const char *directory, 
     return status;
 }
 
+// For plans and `inspect`: what the files hold, heads included.
 static void count_files(mm_embedder *embedder) {
     embedder->parameters = mm_checkpoint_parameters(embedder->checkpoint);
     embedder->file_bytes = mm_checkpoint_bytes(embedder->checkpoint);
@@ -89,6 +94,7 @@ mm_status mm_embedder_open(mm_embedder **out, const char *directory, const char 
         return mm_fail(error, MM_STATUS_INVALID_PARAMETER,
                        "dtype \"%s\" is not available on this %s", mm_compute_dtype_name(dtype),
                        mm_backend_device(backend));
+    // A missing folder must not look like a folder without modules.json.
     if (!mm_directory_exists(directory))
         return mm_fail(error, MM_STATUS_MODEL_NOT_FOUND, "%s: no such directory", directory);
     mm_embedder *embedder = mm_calloc(1, sizeof *embedder);
@@ -116,6 +122,8 @@ mm_status mm_embedder_open(mm_embedder **out, const char *directory, const char 
     return MM_STATUS_OK;
 }
 
+// The map of the files goes as soon as the weights are packed: from here on the model does not
+// depend on them.
 mm_status mm_embedder_load(mm_embedder *embedder, int threads, mm_error *error) {
     if (embedder->loaded)
         return MM_STATUS_OK;

@@ -23,6 +23,7 @@ typedef struct job_maker {
 
 // ---- Options -----------------------------------------------------------------------------------
 
+// Below the number of special tokens the tokenizer would not cut at all.
 static mm_status check_length(size_t *out, const mm_embedder *embedder,
                               const mm_embedding_options *options, mm_error *error) {
     const size_t special = mm_tokenizer_special_count(embedder->tokenizer, false);
@@ -38,6 +39,8 @@ static mm_status check_length(size_t *out, const mm_embedder *embedder,
     return MM_STATUS_OK;
 }
 
+// The repository's truncate_dim may be larger than the vector, as in the reference library; a
+// caller's `dimensions` may not, because nobody would notice.
 static mm_status check_dimensions(int64_t *out, const mm_embedder *embedder,
                                   const mm_embedding_options *options, mm_error *error) {
     const int64_t all = embedder->modules.dimension;
@@ -105,6 +108,7 @@ static mm_status measure_prompt(job_maker *maker) {
     return MM_STATUS_OK;
 }
 
+// The job keeps a copy: the caller's options may be gone when the Result names the prompt.
 static mm_status set_prompt(job_maker *maker, const mm_embedding_options *options) {
     mm_embedding_job *job = maker->job;
     const char *prompt = NULL;
@@ -131,6 +135,7 @@ static mm_status too_long(size_t index, size_t length, size_t limit, mm_error *e
     return status;
 }
 
+// The one place where ids are held against the word table; no operation checks them again.
 static mm_status check_ids(const job_maker *maker, size_t index, const int32_t *ids, size_t count,
                            mm_status failure) {
     const int64_t rows = mm_embedder_model(maker->embedder)->vocab_size;
@@ -147,6 +152,7 @@ static mm_status check_ids(const job_maker *maker, size_t index, const int32_t *
     return MM_STATUS_OK;
 }
 
+// Appends to the job; grows by half, so that many texts cost few copies.
 static mm_status add_sequence(job_maker *maker, size_t index, const int32_t *ids, size_t count,
                               bool truncated) {
     mm_embedding_job *job = maker->job;
@@ -170,6 +176,7 @@ static mm_status add_sequence(job_maker *maker, size_t index, const int32_t *ids
     return MM_STATUS_OK;
 }
 
+// The tokenizer saw prompt and text as one; the error speaks of the caller's text alone.
 static mm_status not_utf8(size_t index, const char *text, size_t length, mm_error *error) {
     size_t offset = 0;
     if (mm_utf8_valid(text, length, &offset)) {
@@ -214,6 +221,7 @@ static mm_status add_text(job_maker *maker, size_t index, const char *text, size
     return status;
 }
 
+// Ids are taken as they are; only their number and range are checked.
 static mm_status add_ids(job_maker *maker, size_t index, const int32_t *ids, size_t count) {
     const size_t limit = maker->encode.max_length;
     const mm_truncate truncate = maker->job->options.truncate;
@@ -230,6 +238,7 @@ static mm_status add_ids(job_maker *maker, size_t index, const int32_t *ids, siz
 
 // ---- Jobs --------------------------------------------------------------------------------------
 
+// On failure the job is left zeroed, so that freeing it again is harmless.
 static mm_status finish(job_maker *maker, mm_status status) {
     mm_encoding_free(&maker->encoding);
     mm_buffer_free(&maker->joined);

@@ -90,6 +90,8 @@ static int64_t rows_of_next_batch(const mm_embedder *embedder, int64_t left) {
     return share > full ? full : share < least ? least : share;
 }
 
+// Cuts the sorted row into batches. Long sequences come first, so the batches with most attention
+// work do too.
 static void fill_batches(run_plan *plan) {
     const mm_embedding_job *job = plan->job;
     int64_t left = (int64_t)job->starts[job->count]; // rows not in a batch yet
@@ -221,12 +223,14 @@ static bool finish_vector(float *out, const float *vector, int64_t dimension, bo
     return finite;
 }
 
+// The smallest index wins, whichever lane is first: the error must not depend on timing.
 static void note_bad(run_plan *plan, size_t index) {
     size_t seen = atomic_load(&plan->bad_batch);
     while (index < seen && !atomic_compare_exchange_weak(&plan->bad_batch, &seen, index)) {
     }
 }
 
+// A lane's work; nothing here allocates.
 static void run_batch(mm_lane *lane, size_t index, void *payload) {
     run_plan *plan = payload;
     const planned_batch *planned = &plan->batches[index];

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// How long a text may be and whether it is lower-cased: the file that sentence-transformers keeps
+// beside a transformer. Its other keys belong to training or to other kinds of input and change
+// nothing here.
 #include "tasks/embedder.h"
 
 #include "base/file.h"

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+// The names of the first two are also used in messages, by their kind.
 static const struct {
     const char *name;
     mm_module_kind kind;
@@ -40,6 +41,7 @@ static bool path_is_safe(const char *path, size_t length) {
     return true;
 }
 
+// Unknown classes are refused here, by name: leaving one out would change the vectors.
 static mm_status add_module(mm_modules *modules, const json_t *entry, const char *directory,
                             const char *where, mm_error *error) {
     const json_t *type = json_object_get(entry, "type");
@@ -202,6 +204,7 @@ static mm_status read_function(mm_function *out, const json_t *config, const cha
                    "%s: the activation function \"%.128s\" is not supported", path, name);
 }
 
+// Modules must fit together; a file that lies is found before any weight is read.
 static mm_status check_columns(int64_t found, int64_t expected, const char *key, const char *path,
                                mm_error *error) {
     if (found == expected)
@@ -244,6 +247,7 @@ static mm_status bind_dense_weights(mm_module *module, int64_t in, int64_t out, 
     return status;
 }
 
+// config.json, then the weights it promises.
 static mm_status bind_dense(mm_module *module, int64_t columns, mm_weights *weights,
                             mm_error *error) {
     json_t *config;
@@ -278,6 +282,7 @@ static mm_status bind_dense(mm_module *module, int64_t columns, mm_weights *weig
     return status;
 }
 
+// The dimension in its config is optional here: the module before decides it.
 static mm_status bind_layer_norm(mm_module *module, int64_t columns, mm_weights *weights,
                                  mm_error *error) {
     json_t *config;
@@ -305,6 +310,7 @@ static mm_status bind_layer_norm(mm_module *module, int64_t columns, mm_weights 
     return status;
 }
 
+// Usually without any file; newer ones may say what is normalised.
 static mm_status bind_normalize(const mm_module *module, mm_error *error) {
     json_t *config;
     char *path;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// How token vectors become one vector. Two forms of the file are in use: one flag for each mode, or
+// the modes by name; the names win where a file has both.
 #include "tasks/embedder.h"
 
 #include "base/file.h"
@@ -41,6 +43,7 @@ static mm_status add_named(mm_modules *modules, const json_t *value, const char 
                    "%s: the pooling mode \"%.64s\" is not supported", path, name);
 }
 
+// The order of the list is the order of the concatenation.
 static mm_status read_named(mm_modules *modules, const json_t *value, const char *path,
                             mm_error *error) {
     if (!json_is_array(value))
@@ -53,6 +56,7 @@ static mm_status read_named(mm_modules *modules, const json_t *value, const char
     return status;
 }
 
+// No flag at all, or none that is true, means the mean: the reference library does not insist.
 static mm_status read_flags(mm_modules *modules, const json_t *object, const char *path,
                             mm_error *error) {
     mm_status status = MM_STATUS_OK;

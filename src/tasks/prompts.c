@@ -94,6 +94,8 @@ static mm_status read_prompts(mm_prompts *prompts, json_t *object, const char *p
     return status;
 }
 
+// The reference library always has the names "query" and "document", with empty texts when the file
+// does not give them; so they may be the default without being there.
 static mm_status read_default(mm_prompts *prompts, const json_t *object, const char *path,
                               mm_error *error) {
     const char *name;
@@ -103,7 +105,7 @@ static mm_status read_default(mm_prompts *prompts, const json_t *object, const c
     const mm_prompt *prompt = find(prompts, name);
     if (prompt)
         prompts->default_text = prompt->text;
-    else if (strcmp(name, "query") != 0 && strcmp(name, "document") != 0) // always there, if empty
+    else if (strcmp(name, "query") != 0 && strcmp(name, "document") != 0)
         return mm_fail(error, MM_STATUS_MODEL_CORRUPT,
                        "%s: \"default_prompt_name\" is \"%.64s\", which \"prompts\" does not hold",
                        path, name);

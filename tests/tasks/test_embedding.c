@@ -214,6 +214,27 @@ static void test_bad_utf8(void **state) {
     mm_embedding_job_free(&job);
 }
 
+static void test_large_text(void **state) {
+    (void)state;
+    enum { LARGE = 10 << 20 };
+    char *text = mm_malloc(LARGE + 1);
+    assert_non_null(text);
+    for (size_t i = 0; i < LARGE; i++)
+        text[i] = i % 5 == 4 ? ' ' : 'a';
+    text[LARGE] = '\0';
+    mm_embedding_job job;
+    mm_error error;
+    assert_ok(make_job(&job, text, NULL, &error), error);
+    assert_int_equal(job.tokens[0], 12);
+    assert_true(job.truncated[0]);
+    float vector[TOY_HIDDEN];
+    assert_ok(mm_embedder_run(toy.embedder, toy.session, &job, vector, &error), error);
+    mm_embedding_job_free(&job);
+    mm_embedding_options options = {.truncate = MM_TRUNCATE_ERROR};
+    assert_status(make_job(&job, text, &options, &error), MM_STATUS_INPUT_TOO_LONG, error);
+    mm_free(text);
+}
+
 static void test_token_ids(void **state) {
     (void)state;
     mm_embedding_job job;
@@ -376,6 +397,7 @@ int main(void) {
         cmocka_unit_test(test_truncation),
         cmocka_unit_test(test_dimensions),
         cmocka_unit_test(test_bad_utf8),
+        cmocka_unit_test(test_large_text),
         cmocka_unit_test(test_token_ids),
         cmocka_unit_test(test_nothing_to_do),
         cmocka_unit_test(test_excluded_prompt),
