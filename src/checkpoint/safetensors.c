@@ -82,7 +82,7 @@ struct reader {
     mm_error *error;
 };
 
-static mm_status broken(const struct reader *reader, const char *rule) {
+static mm_status refuse(const struct reader *reader, mm_status status, const char *rule) {
     // The rule comes last, so a name from the file must not push it out of the message.
     size_t shown = strlen(reader->name);
     if (shown > NAME_SHOWN) {
@@ -90,8 +90,12 @@ static mm_status broken(const struct reader *reader, const char *rule) {
         while (shown > 0 && ((unsigned char)reader->name[shown] & 0xC0) == 0x80)
             shown--;
     }
-    return mm_fail(reader->error, MM_STATUS_MODEL_CORRUPT, "%s: tensor \"%.*s%s\": %s",
-                   reader->where, (int)shown, reader->name, reader->name[shown] ? "..." : "", rule);
+    return mm_fail(reader->error, status, "%s: tensor \"%.*s%s\": %s", reader->where, (int)shown,
+                   reader->name, reader->name[shown] ? "..." : "", rule);
+}
+
+static mm_status broken(const struct reader *reader, const char *rule) {
+    return refuse(reader, MM_STATUS_MODEL_CORRUPT, rule);
 }
 
 static bool read_unsigned(uint64_t *out, const json_t *value) {
@@ -105,7 +109,7 @@ static mm_status read_shape(mm_tensor *tensor, const json_t *shape, const struct
     if (!json_is_array(shape))
         return broken(reader, "shape must be a list");
     if (json_array_size(shape) > MM_TENSOR_MAX_RANK)
-        return broken(reader, "more than 8 dimensions");
+        return refuse(reader, MM_STATUS_MODEL_UNSUPPORTED, "more than 8 dimensions");
     tensor->rank = (int)json_array_size(shape);
     tensor->elements = 1;
     for (int i = 0; i < tensor->rank; i++) {

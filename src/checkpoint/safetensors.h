@@ -44,7 +44,8 @@ typedef struct mm_tensor {
 
 typedef struct mm_safetensors mm_safetensors;
 
-// MODEL_NOT_FOUND when the file is missing, MODEL_CORRUPT with the broken rule. A file that
+// MODEL_NOT_FOUND when the file is missing, MODEL_CORRUPT with the broken rule,
+// MODEL_UNSUPPORTED for more dimensions than mm_tensor holds. A file that
 // somebody cuts short while it is mapped raises SIGBUS on access: whoever keeps a model copies or
 // packs the data while loading and frees the file.
 mm_status mm_safetensors_open(mm_safetensors **out, const char *path, mm_error *error);
