@@ -61,6 +61,30 @@ void mm_kernels_init_avx2(mm_kernels *kernels);
 void mm_kernels_init_avx512(mm_kernels *kernels);
 void mm_kernels_init_avx512_bf16(mm_kernels *kernels);
 
+// The cases of a switch over mm_function, for tiers whose vector functions have these names.
+#define MM_FUNCTION_CASES(call)                                                                    \
+    case MM_FUNCTION_NONE:                                                                         \
+        call(identity);                                                                            \
+        break;                                                                                     \
+    case MM_FUNCTION_GELU:                                                                         \
+        call(gelu);                                                                                \
+        break;                                                                                     \
+    case MM_FUNCTION_GELU_TANH:                                                                    \
+        call(gelu_tanh);                                                                           \
+        break;                                                                                     \
+    case MM_FUNCTION_RELU:                                                                         \
+        call(relu);                                                                                \
+        break;                                                                                     \
+    case MM_FUNCTION_SILU:                                                                         \
+        call(silu);                                                                                \
+        break;                                                                                     \
+    case MM_FUNCTION_TANH:                                                                         \
+        call(hyperbolic_tangent);                                                                  \
+        break;                                                                                     \
+    case MM_FUNCTION_SIGMOID:                                                                      \
+        call(sigmoid);                                                                             \
+        break;
+
 // The reference functions, for the shapes a fast version does not take.
 void mm_attention_c(const mm_attention_head *head);
 void mm_finish_c(float *out, const float *x, const float *bias, size_t columns,

@@ -17,8 +17,16 @@ static inline __m256i tail_mask(size_t left) {
     return _mm256_loadu_si256((const __m256i *)(const void *)(lanes + 8 - count));
 }
 
-static inline __m256 load(const float *x, __m256i mask) {
-    return _mm256_maskload_ps(x, mask);
+// Masked accesses are slow on some processors, so only the last vector of a row takes them.
+static inline __m256 load(const float *x, size_t left) {
+    return left >= 8 ? _mm256_loadu_ps(x) : _mm256_maskload_ps(x, tail_mask(left));
+}
+
+static inline void store(float *out, size_t left, __m256 x) {
+    if (left >= 8)
+        _mm256_storeu_ps(out, x);
+    else
+        _mm256_maskstore_ps(out, tail_mask(left), x);
 }
 
 static inline float sum_lanes(__m256 x) {
@@ -51,17 +59,22 @@ static inline __m256 exponential(__m256 x) {
     return _mm256_mul_ps(_mm256_mul_ps(sum, scale), rest);
 }
 
+// The coefficients of sixteen pieces are two vectors; both are permuted and one is taken.
+static inline __m256 select_piece(const float table[PHI_PIECES], __m256i piece) {
+    __m256 low = _mm256_permutevar8x32_ps(_mm256_load_ps(table), piece);
+    __m256 high = _mm256_permutevar8x32_ps(_mm256_load_ps(table + 8), piece);
+    return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(piece, 28)));
+}
+
 static inline __m256 gelu(__m256 x) {
     const __m256 sign = _mm256_set1_ps(-0.0f);
     __m256 at = _mm256_mul_ps(_mm256_andnot_ps(sign, x), _mm256_set1_ps(PHI_SCALE));
     at = _mm256_min_ps(at, _mm256_set1_ps((float)PHI_PIECES - 1.0f / 1024));
     __m256i piece = _mm256_cvttps_epi32(at);
     __m256 r = _mm256_sub_ps(_mm256_sub_ps(at, _mm256_cvtepi32_ps(piece)), _mm256_set1_ps(0.5f));
-    // NaN gives an index out of range: the last piece instead, and NaN comes back through r.
-    piece = _mm256_and_si256(piece, _mm256_set1_epi32(PHI_PIECES - 1));
-    __m256 sum = _mm256_i32gather_ps(phi_table[PHI_DEGREE], piece, 4);
+    __m256 sum = select_piece(phi_table[PHI_DEGREE], piece);
     for (int power = PHI_DEGREE - 1; power >= 0; power--)
-        sum = _mm256_fmadd_ps(sum, r, _mm256_i32gather_ps(phi_table[power], piece, 4));
+        sum = _mm256_fmadd_ps(sum, r, select_piece(phi_table[power], piece));
     sum = _mm256_or_ps(sum, _mm256_and_ps(x, sign));
     return _mm256_fmadd_ps(x, sum, _mm256_mul_ps(x, _mm256_set1_ps(0.5f)));
 }
@@ -100,37 +113,16 @@ typedef __m256 (*vector_function)(__m256 x);
 __attribute__((always_inline)) static inline void
 finish_with(float *out, const float *x, const float *bias, size_t columns, vector_function f) {
     for (size_t i = 0; i < columns; i += 8) {
-        __m256i mask = tail_mask(columns - i);
-        _mm256_maskstore_ps(out + i, mask,
-                            f(_mm256_add_ps(load(x + i, mask), load(bias + i, mask))));
+        size_t left = columns - i;
+        store(out + i, left, f(_mm256_add_ps(load(x + i, left), load(bias + i, left))));
     }
 }
 
 static void finish(float *out, const float *x, const float *bias, size_t columns,
                    mm_function function) {
-    switch (function) {
-    case MM_FUNCTION_NONE:
-        finish_with(out, x, bias, columns, identity);
-        break;
-    case MM_FUNCTION_GELU:
-        finish_with(out, x, bias, columns, gelu);
-        break;
-    case MM_FUNCTION_GELU_TANH:
-        finish_with(out, x, bias, columns, gelu_tanh);
-        break;
-    case MM_FUNCTION_RELU:
-        finish_with(out, x, bias, columns, relu);
-        break;
-    case MM_FUNCTION_SILU:
-        finish_with(out, x, bias, columns, silu);
-        break;
-    case MM_FUNCTION_TANH:
-        finish_with(out, x, bias, columns, hyperbolic_tangent);
-        break;
-    case MM_FUNCTION_SIGMOID:
-        finish_with(out, x, bias, columns, sigmoid);
-        break;
-    }
+#define FINISH(f) finish_with(out, x, bias, columns, f)
+    switch (function) { MM_FUNCTION_CASES(FINISH) }
+#undef FINISH
 }
 
 // ---- Rows
@@ -140,50 +132,49 @@ static void layer_norm(float *out, const float *x, const float *residual, const 
                        size_t columns) {
     __m256 sum = _mm256_setzero_ps(), squares = _mm256_setzero_ps();
     for (size_t i = 0; i < columns; i += 8) {
-        __m256i mask = tail_mask(columns - i);
-        __m256 value = load(x + i, mask);
+        size_t left = columns - i;
+        __m256 value = load(x + i, left);
         if (residual)
-            value = _mm256_add_ps(value, load(residual + i, mask));
-        _mm256_maskstore_ps(out + i, mask, value);
+            value = _mm256_add_ps(value, load(residual + i, left));
+        store(out + i, left, value);
         sum = _mm256_add_ps(sum, value);
     }
     __m256 mean = _mm256_set1_ps(sum_lanes(sum) / (float)columns);
     for (size_t i = 0; i < columns; i += 8) {
-        __m256i mask = tail_mask(columns - i);
-        __m256 difference =
-            _mm256_and_ps(_mm256_sub_ps(load(out + i, mask), mean), _mm256_castsi256_ps(mask));
+        size_t left = columns - i;
+        __m256 difference = _mm256_and_ps(_mm256_sub_ps(load(out + i, left), mean),
+                                          _mm256_castsi256_ps(tail_mask(left)));
         squares = _mm256_fmadd_ps(difference, difference, squares);
     }
     float variance = sum_lanes(squares) / (float)columns;
     __m256 scale = _mm256_set1_ps(1.0f / sqrtf(variance + norm->epsilon));
     for (size_t i = 0; i < columns; i += 8) {
-        __m256i mask = tail_mask(columns - i);
-        __m256 value = _mm256_mul_ps(_mm256_sub_ps(load(out + i, mask), mean), scale);
-        value = _mm256_mul_ps(value, load(norm->weight + i, mask));
+        size_t left = columns - i;
+        __m256 value = _mm256_mul_ps(_mm256_sub_ps(load(out + i, left), mean), scale);
+        value = _mm256_mul_ps(value, load(norm->weight + i, left));
         if (norm->bias)
-            value = _mm256_add_ps(value, load(norm->bias + i, mask));
-        _mm256_maskstore_ps(out + i, mask, value);
+            value = _mm256_add_ps(value, load(norm->bias + i, left));
+        store(out + i, left, value);
     }
 }
 
 static void add(float *out, const float *x, const float *residual, size_t columns) {
     for (size_t i = 0; i < columns; i += 8) {
-        __m256i mask = tail_mask(columns - i);
-        _mm256_maskstore_ps(out + i, mask,
-                            _mm256_add_ps(load(x + i, mask), load(residual + i, mask)));
+        size_t left = columns - i;
+        store(out + i, left, _mm256_add_ps(load(x + i, left), load(residual + i, left)));
     }
 }
 
 static void multiply(float *out, const float *x, size_t columns) {
     for (size_t i = 0; i < columns; i += 8) {
-        __m256i mask = tail_mask(columns - i);
-        _mm256_maskstore_ps(out + i, mask, _mm256_mul_ps(load(out + i, mask), load(x + i, mask)));
+        size_t left = columns - i;
+        store(out + i, left, _mm256_mul_ps(load(out + i, left), load(x + i, left)));
     }
 }
 
 static inline __m256 load_element(const void *row, mm_dtype dtype, size_t i, size_t left) {
     if (dtype == MM_DTYPE_F32)
-        return load((const float *)row + i, tail_mask(left));
+        return load((const float *)row + i, left);
     uint16_t lanes[8] = {0};
     memcpy(lanes, (const uint16_t *)row + i, (left < 8 ? left : 8) * sizeof(lanes[0]));
     __m128i half = _mm_loadu_si128((const __m128i *)(const void *)lanes);
@@ -194,11 +185,11 @@ static inline __m256 load_element(const void *row, mm_dtype dtype, size_t i, siz
 
 static void look_up(float *out, const void *row, mm_dtype dtype, size_t columns, bool first) {
     for (size_t i = 0; i < columns; i += 8) {
-        __m256i mask = tail_mask(columns - i);
+        size_t left = columns - i;
         __m256 value = load_element(row, dtype, i, columns - i);
         if (!first)
-            value = _mm256_add_ps(load(out + i, mask), value);
-        _mm256_maskstore_ps(out + i, mask, value);
+            value = _mm256_add_ps(load(out + i, left), value);
+        store(out + i, left, value);
     }
 }
 
@@ -264,10 +255,10 @@ static float softmax(float *scores, size_t count, const float *bias) {
     }
     __m256 sum = _mm256_setzero_ps(), offset = _mm256_set1_ps(largest);
     for (size_t j = 0; j < count; j += 8) {
-        __m256i mask = tail_mask(count - j);
-        __m256 value = exponential(_mm256_sub_ps(load(scores + j, mask), offset));
-        value = _mm256_and_ps(value, _mm256_castsi256_ps(mask));
-        _mm256_maskstore_ps(scores + j, mask, value);
+        size_t left = count - j;
+        __m256 value = exponential(_mm256_sub_ps(load(scores + j, left), offset));
+        value = _mm256_and_ps(value, _mm256_castsi256_ps(tail_mask(left)));
+        store(scores + j, left, value);
         sum = _mm256_add_ps(sum, value);
     }
     return 1.0f / sum_lanes(sum);

@@ -68,29 +68,9 @@ finish_with(float *out, const float *x, const float *bias, size_t columns, vecto
 
 static void finish(float *out, const float *x, const float *bias, size_t columns,
                    mm_function function) {
-    switch (function) {
-    case MM_FUNCTION_NONE:
-        finish_with(out, x, bias, columns, identity);
-        break;
-    case MM_FUNCTION_GELU:
-        finish_with(out, x, bias, columns, gelu);
-        break;
-    case MM_FUNCTION_GELU_TANH:
-        finish_with(out, x, bias, columns, gelu_tanh);
-        break;
-    case MM_FUNCTION_RELU:
-        finish_with(out, x, bias, columns, relu);
-        break;
-    case MM_FUNCTION_SILU:
-        finish_with(out, x, bias, columns, silu);
-        break;
-    case MM_FUNCTION_TANH:
-        finish_with(out, x, bias, columns, hyperbolic_tangent);
-        break;
-    case MM_FUNCTION_SIGMOID:
-        finish_with(out, x, bias, columns, sigmoid);
-        break;
-    }
+#define FINISH(f) finish_with(out, x, bias, columns, f)
+    switch (function) { MM_FUNCTION_CASES(FINISH) }
+#undef FINISH
 }
 
 // ---- Rows
@@ -169,82 +149,16 @@ static void look_up(float *out, const void *row, mm_dtype dtype, size_t columns,
 // block of queries against all keys stay in the level 1 cache. Keys are transposed once a head, so
 // that both products run over contiguous vectors with a broadcast on the other side.
 
-enum { BLOCK = 6 }; // queries; 6 x 4 accumulators fill the registers
-
-// scores[r][j] = sum over d of q[r][d] * keys[d][j] for R queries and C vectors of keys
-__attribute__((always_inline)) static inline void score_block(float *scores, size_t padded,
-                                                              const float *q, size_t stride,
-                                                              const float *keys, size_t head_dim,
-                                                              const int R, const int C) {
-    __m512 sum[BLOCK][4];
-    for (int r = 0; r < R; r++)
-        for (int c = 0; c < C; c++)
-            sum[r][c] = _mm512_setzero_ps();
-    for (size_t d = 0; d < head_dim; d++) {
-        __m512 key[4];
-        for (int c = 0; c < C; c++)
-            key[c] = _mm512_load_ps(keys + d * padded + 16 * (size_t)c);
-        for (int r = 0; r < R; r++) {
-            __m512 query = _mm512_set1_ps(q[(size_t)r * stride + d]);
-            for (int c = 0; c < C; c++)
-                sum[r][c] = _mm512_fmadd_ps(query, key[c], sum[r][c]);
-        }
-    }
-    for (int r = 0; r < R; r++)
-        for (int c = 0; c < C; c++)
-            _mm512_store_ps(scores + (size_t)r * padded + 16 * (size_t)c, sum[r][c]);
+static inline __m512 multiply_add(__m512 sum, __m512i x, __m512i table) {
+    return _mm512_fmadd_ps(_mm512_castsi512_ps(x), _mm512_castsi512_ps(table), sum);
 }
 
-// out[r][d] = sum over j of p[r][j] * values[j][d], times factor[r]
-__attribute__((always_inline)) static inline void
-value_block(float *out, size_t out_stride, const float *p, size_t padded, const float *values,
-            size_t head_dim, size_t rows, const float *factor, const int R, const int C) {
-    __m512 sum[BLOCK][4];
-    for (int r = 0; r < R; r++)
-        for (int c = 0; c < C; c++)
-            sum[r][c] = _mm512_setzero_ps();
-    for (size_t j = 0; j < rows; j++) {
-        __m512 value[4];
-        for (int c = 0; c < C; c++)
-            value[c] = _mm512_load_ps(values + j * head_dim + 16 * (size_t)c);
-        for (int r = 0; r < R; r++) {
-            __m512 weight = _mm512_set1_ps(p[(size_t)r * padded + j]);
-            for (int c = 0; c < C; c++)
-                sum[r][c] = _mm512_fmadd_ps(weight, value[c], sum[r][c]);
-        }
-    }
-    for (int r = 0; r < R; r++)
-        for (int c = 0; c < C; c++)
-            _mm512_storeu_ps(out + (size_t)r * out_stride + 16 * (size_t)c,
-                             _mm512_mul_ps(sum[r][c], _mm512_set1_ps(factor[r])));
-}
-
-static void scores_of(float *scores, size_t padded, const float *q, size_t stride,
-                      const float *keys, size_t head_dim, int count) {
-    size_t j = 0;
-#define SCORES(R, C) score_block(scores + j, padded, q, stride, keys + j, head_dim, R, C)
-    for (; j + 64 <= padded; j += 64)
-        MM_FOR_ROWS(SCORES, count, 4)
-    for (; j + 32 <= padded; j += 32)
-        MM_FOR_ROWS(SCORES, count, 2)
-    for (; j < padded; j += 16)
-        MM_FOR_ROWS(SCORES, count, 1)
-#undef SCORES
-}
-
-static void values_of(float *out, size_t out_stride, const float *p, size_t padded,
-                      const float *values, size_t head_dim, size_t rows, const float *factor,
-                      int count) {
-    size_t d = 0;
-#define VALUES(R, C)                                                                               \
-    value_block(out + d, out_stride, p, padded, values + d, head_dim, rows, factor, R, C)
-    for (; d + 64 <= head_dim; d += 64)
-        MM_FOR_ROWS(VALUES, count, 4)
-    for (; d + 32 <= head_dim; d += 32)
-        MM_FOR_ROWS(VALUES, count, 2)
-    for (; d < head_dim; d += 16)
-        MM_FOR_ROWS(VALUES, count, 1)
-#undef VALUES
+static void multiply_rows(float *out, size_t out_stride, const float *x, size_t x_stride,
+                          const float *table, size_t columns, size_t depth, const float *factor,
+                          int count) {
+    mm_multiply_rows_avx512(out, out_stride, (const uint32_t *)(const void *)x, x_stride,
+                            (const uint32_t *)(const void *)table, columns, depth, factor, count,
+                            multiply_add);
 }
 
 static void attention(const mm_attention_head *head) {
@@ -265,15 +179,18 @@ static void attention(const mm_attention_head *head) {
         for (size_t d = 0; d < head_dim; d += 16)
             _mm512_store_ps(values + j * head_dim + d,
                             _mm512_loadu_ps(head->v + j * head->stride + d));
-    for (size_t i = 0; i < rows; i += BLOCK) {
-        int count = rows - i < BLOCK ? (int)(rows - i) : BLOCK;
-        float factor[BLOCK];
-        scores_of(scores, padded, head->q + i * head->stride, head->stride, keys, head_dim, count);
+    for (size_t i = 0; i < rows; i += MM_BLOCK_AVX512) {
+        int count = rows - i < MM_BLOCK_AVX512 ? (int)(rows - i) : MM_BLOCK_AVX512;
+        float factor[MM_BLOCK_AVX512];
         for (int r = 0; r < count; r++)
-            factor[r] = mm_softmax_avx512(scores + (size_t)r * padded, rows, head->scale,
+            factor[r] = head->scale;
+        multiply_rows(scores, padded, head->q + i * head->stride, head->stride, keys, padded,
+                      head_dim, factor, count);
+        for (int r = 0; r < count; r++)
+            factor[r] = mm_softmax_avx512(scores + (size_t)r * padded, rows,
                                           head->bias ? head->bias - (i + (size_t)r) : NULL);
-        values_of(head->out + i * head->out_stride, head->out_stride, scores, padded, values,
-                  head_dim, rows, factor, count);
+        multiply_rows(head->out + i * head->out_stride, head->out_stride, scores, padded, values,
+                      head_dim, rows, factor, count);
     }
 }
 

@@ -31,16 +31,16 @@ static inline __m512 mm_exp_avx512(__m512 x) {
     return _mm512_scalef_ps(sum, n);
 }
 
-// scores = e^(scale * scores + bias - largest), in place; returns 1 / their sum.
-static inline float mm_softmax_avx512(float *scores, size_t count, float scale, const float *bias) {
-    const __m512 scales = _mm512_set1_ps(scale);
+// scores = e^(scores + bias - largest), in place; returns 1 / their sum. `bias` may be NULL.
+static inline float mm_softmax_avx512(float *scores, size_t count, const float *bias) {
     __m512 largest = _mm512_set1_ps(-__builtin_inff());
     for (size_t j = 0; j < count; j += 16) {
         __mmask16 mask = mm_tail_avx512(count - j);
-        __m512 value = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, scores + j), scales);
+        __m512 value = _mm512_maskz_loadu_ps(mask, scores + j);
         if (bias)
             value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, bias + j));
-        _mm512_mask_storeu_ps(scores + j, mask, value);
+        if (bias)
+            _mm512_mask_storeu_ps(scores + j, mask, value);
         largest = _mm512_mask_max_ps(largest, mask, largest, value);
     }
     const __m512 offset = _mm512_set1_ps(_mm512_reduce_max_ps(largest));
@@ -55,28 +55,63 @@ static inline float mm_softmax_avx512(float *scores, size_t count, float scale, 
     return 1.0f / _mm512_reduce_add_ps(sum);
 }
 
-// Calls `macro(R, C)` with the block's number of queries as a constant.
-#define MM_FOR_ROWS(macro, count, C)                                                               \
-    switch (count) {                                                                               \
-    case 6:                                                                                        \
-        macro(6, C);                                                                               \
-        break;                                                                                     \
-    case 5:                                                                                        \
-        macro(5, C);                                                                               \
-        break;                                                                                     \
-    case 4:                                                                                        \
-        macro(4, C);                                                                               \
-        break;                                                                                     \
-    case 3:                                                                                        \
-        macro(3, C);                                                                               \
-        break;                                                                                     \
-    case 2:                                                                                        \
-        macro(2, C);                                                                               \
-        break;                                                                                     \
-    default:                                                                                       \
-        macro(1, C);                                                                               \
-        break;                                                                                     \
+// One step of a product: 16 lanes of sums, a lane of x spread over all, 16 lanes of the table. A
+// lane is a float or a pair of bf16.
+typedef __m512 (*mm_multiply_add_avx512)(__m512 sum, __m512i x, __m512i table);
+
+enum {
+    MM_BLOCK_AVX512 = 6
+}; // rows of x at a time; 6 x 4 sums and 4 table vectors fit the registers
+
+// R rows and C vectors of mm_multiply_rows_avx512, both known when compiling.
+__attribute__((always_inline)) static inline void
+mm_multiply_block_avx512(float *out, size_t out_stride, const uint32_t *x, size_t x_stride,
+                         const uint32_t *table, size_t table_stride, size_t depth,
+                         const float *factor, mm_multiply_add_avx512 multiply_add, const int R,
+                         const int C) {
+    __m512 sum[MM_BLOCK_AVX512][4];
+    for (int r = 0; r < R; r++)
+        for (int c = 0; c < C; c++)
+            sum[r][c] = _mm512_setzero_ps();
+    for (size_t n = 0; n < depth; n++) {
+        __m512i vector[4];
+        for (int c = 0; c < C; c++)
+            vector[c] = _mm512_load_si512(table + n * table_stride + 16 * (size_t)c);
+        for (int r = 0; r < R; r++) {
+            __m512i value = _mm512_set1_epi32((int)x[(size_t)r * x_stride + n]);
+            for (int c = 0; c < C; c++)
+                sum[r][c] = multiply_add(sum[r][c], value, vector[c]);
+        }
     }
+    for (int r = 0; r < R; r++)
+        for (int c = 0; c < C; c++)
+            _mm512_storeu_ps(out + (size_t)r * out_stride + 16 * (size_t)c,
+                             _mm512_mul_ps(sum[r][c], _mm512_set1_ps(factor[r])));
+}
+
+// out [count, columns] = x [count, depth] table [depth, columns], each row times its factor.
+// `count` is at most MM_BLOCK_AVX512, columns a multiple of 16; the table is aligned.
+__attribute__((always_inline)) static inline void
+mm_multiply_rows_avx512(float *out, size_t out_stride, const uint32_t *x, size_t x_stride,
+                        const uint32_t *table, size_t columns, size_t depth, const float *factor,
+                        int count, mm_multiply_add_avx512 multiply_add) {
+#define BLOCK(R, C)                                                                                \
+    case R:                                                                                        \
+        mm_multiply_block_avx512(out + i, out_stride, x, x_stride, table + i, columns, depth,      \
+                                 factor, multiply_add, R, C);                                      \
+        break;
+#define BLOCKS(C)                                                                                  \
+    switch (count) { BLOCK(1, C) BLOCK(2, C) BLOCK(3, C) BLOCK(4, C) BLOCK(5, C) BLOCK(6, C) }
+    size_t i = 0;
+    for (; i + 64 <= columns; i += 64)
+        BLOCKS(4)
+    for (; i + 32 <= columns; i += 32)
+        BLOCKS(2)
+    for (; i < columns; i += 16)
+        BLOCKS(1)
+#undef BLOCKS
+#undef BLOCK
+}
 
 // 16 vectors of 32-bit values, transposed in registers.
 static inline void mm_transpose_registers_avx512(__m512 row[16]) {

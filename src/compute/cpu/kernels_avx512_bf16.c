@@ -59,85 +59,15 @@ static void finish_bf16(uint16_t *out, const float *x, const float *bias, size_t
 // of kernels_avx512.c with pairs: keys as [head_dim / 2][rows] pairs of neighbouring dimensions,
 // values as [rows / 2][head_dim] pairs of neighbouring rows.
 
-enum { BLOCK = 6 };
-
-static inline __m512bh pairs(__m512i lanes) {
-    return (__m512bh)lanes;
+static inline __m512 multiply_add(__m512 sum, __m512i x, __m512i table) {
+    return _mm512_dpbf16_ps(sum, (__m512bh)x, (__m512bh)table);
 }
 
-__attribute__((always_inline)) static inline void score_block(float *scores, size_t padded,
-                                                              const uint32_t *q, size_t q_stride,
-                                                              const uint32_t *keys, size_t half_dim,
-                                                              const int R, const int C) {
-    __m512 sum[BLOCK][4];
-    for (int r = 0; r < R; r++)
-        for (int c = 0; c < C; c++)
-            sum[r][c] = _mm512_setzero_ps();
-    for (size_t d = 0; d < half_dim; d++) {
-        __m512i key[4];
-        for (int c = 0; c < C; c++)
-            key[c] = _mm512_load_si512(keys + d * padded + 16 * (size_t)c);
-        for (int r = 0; r < R; r++) {
-            __m512i query = _mm512_set1_epi32((int)q[(size_t)r * q_stride + d]);
-            for (int c = 0; c < C; c++)
-                sum[r][c] = _mm512_dpbf16_ps(sum[r][c], pairs(query), pairs(key[c]));
-        }
-    }
-    for (int r = 0; r < R; r++)
-        for (int c = 0; c < C; c++)
-            _mm512_store_ps(scores + (size_t)r * padded + 16 * (size_t)c, sum[r][c]);
-}
-
-__attribute__((always_inline)) static inline void
-value_block(float *out, size_t out_stride, const uint32_t *p, size_t p_stride,
-            const uint32_t *values, size_t head_dim, size_t pair_rows, const float *factor,
-            const int R, const int C) {
-    __m512 sum[BLOCK][4];
-    for (int r = 0; r < R; r++)
-        for (int c = 0; c < C; c++)
-            sum[r][c] = _mm512_setzero_ps();
-    for (size_t j = 0; j < pair_rows; j++) {
-        __m512i value[4];
-        for (int c = 0; c < C; c++)
-            value[c] = _mm512_load_si512(values + j * head_dim + 16 * (size_t)c);
-        for (int r = 0; r < R; r++) {
-            __m512i weight = _mm512_set1_epi32((int)p[(size_t)r * p_stride + j]);
-            for (int c = 0; c < C; c++)
-                sum[r][c] = _mm512_dpbf16_ps(sum[r][c], pairs(weight), pairs(value[c]));
-        }
-    }
-    for (int r = 0; r < R; r++)
-        for (int c = 0; c < C; c++)
-            _mm512_storeu_ps(out + (size_t)r * out_stride + 16 * (size_t)c,
-                             _mm512_mul_ps(sum[r][c], _mm512_set1_ps(factor[r])));
-}
-
-static void scores_of(float *scores, size_t padded, const uint32_t *q, size_t q_stride,
-                      const uint32_t *keys, size_t half_dim, int count) {
-    size_t j = 0;
-#define SCORES(R, C) score_block(scores + j, padded, q, q_stride, keys + j, half_dim, R, C)
-    for (; j + 64 <= padded; j += 64)
-        MM_FOR_ROWS(SCORES, count, 4)
-    for (; j + 32 <= padded; j += 32)
-        MM_FOR_ROWS(SCORES, count, 2)
-    for (; j < padded; j += 16)
-        MM_FOR_ROWS(SCORES, count, 1)
-#undef SCORES
-}
-
-static void values_of(float *out, size_t out_stride, const uint32_t *p, size_t p_stride,
-                      const uint32_t *values, size_t head_dim, size_t pair_rows,
-                      const float *factor, int count) {
-    size_t d = 0;
-#define VALUES(R, C)                                                                               \
-    value_block(out + d, out_stride, p, p_stride, values + d, head_dim, pair_rows, factor, R, C)
-    for (; d + 64 <= head_dim; d += 64)
-        MM_FOR_ROWS(VALUES, count, 4)
-    for (; d + 32 <= head_dim; d += 32)
-        MM_FOR_ROWS(VALUES, count, 2)
-    for (; d < head_dim; d += 16)
-        MM_FOR_ROWS(VALUES, count, 1)
-#undef VALUES
+static void multiply_rows(float *out, size_t out_stride, const uint16_t *x, size_t x_stride,
+                          const uint32_t *table, size_t columns, size_t depth, const float *factor,
+                          int count) {
+    mm_multiply_rows_avx512(out, out_stride, (const uint32_t *)(const void *)x, x_stride / 2, table,
+                            columns, depth, factor, count, multiply_add);
 }
 
 // Keys: 16 rows of 32 values become 16 pairs each, transposed.
@@ -182,29 +112,29 @@ static void attention_bf16(const mm_attention_head *head) {
     }
     uint32_t *keys = head->scratch, *values = keys + padded * head_dim / 2;
     float *scores = (float *)(void *)(values + padded * head_dim / 2);
-    uint16_t *weights = (uint16_t *)(void *)(scores + BLOCK * padded);
-    uint16_t queries[BLOCK * MM_WIDEST_HEAD];
+    uint16_t *weights = (uint16_t *)(void *)(scores + MM_BLOCK_AVX512 * padded);
+    _Alignas(4) uint16_t queries[MM_BLOCK_AVX512 * MM_WIDEST_HEAD];
     pack_keys(keys, padded, head);
     pack_values(values, head);
-    for (size_t i = 0; i < rows; i += BLOCK) {
-        int count = rows - i < BLOCK ? (int)(rows - i) : BLOCK;
-        float factor[BLOCK];
-        for (int r = 0; r < count; r++)
+    for (size_t i = 0; i < rows; i += MM_BLOCK_AVX512) {
+        int count = rows - i < MM_BLOCK_AVX512 ? (int)(rows - i) : MM_BLOCK_AVX512;
+        float factor[MM_BLOCK_AVX512];
+        for (int r = 0; r < count; r++) {
+            factor[r] = head->scale;
             to_bf16(queries + (size_t)r * head_dim, head->q + (i + (size_t)r) * head->stride,
                     head_dim);
-        scores_of(scores, padded, (const uint32_t *)(const void *)queries, head_dim / 2, keys,
-                  head_dim / 2, count);
+        }
+        multiply_rows(scores, padded, queries, head_dim, keys, padded, head_dim / 2, factor, count);
         for (int r = 0; r < count; r++) {
             float *row = scores + (size_t)r * padded;
-            factor[r] = mm_softmax_avx512(row, rows, head->scale,
-                                          head->bias ? head->bias - (i + (size_t)r) : NULL);
+            factor[r] =
+                mm_softmax_avx512(row, rows, head->bias ? head->bias - (i + (size_t)r) : NULL);
             if (rows % 2)
                 row[rows] = 0; // the partner of the last value
             to_bf16(weights + (size_t)r * padded, row, rows + rows % 2);
         }
-        values_of(head->out + i * head->out_stride, head->out_stride,
-                  (const uint32_t *)(const void *)weights, padded / 2, values, head_dim,
-                  (rows + 1) / 2, factor, count);
+        multiply_rows(head->out + i * head->out_stride, head->out_stride, weights, padded, values,
+                      head_dim, (rows + 1) / 2, factor, count);
     }
 }
 
