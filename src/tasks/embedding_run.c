@@ -262,7 +262,7 @@ static mm_status explain_bad(run_plan *plan, mm_session *session, mm_error *erro
     mm_session_watch(session, false);
     if (status)
         return status;
-    if (layer >= 0) {
+    if (layer != MM_NO_LAYER) { // -1 is the embedding layer
         status = mm_fail(error, MM_STATUS_INTERNAL,
                          "the output of layer %d is not finite in %s, although the weights are",
                          layer, dtype);

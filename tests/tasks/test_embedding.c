@@ -341,19 +341,13 @@ static void test_vocabulary_larger_than_table(void **state) {
     toy_embedder_close(&other);
 }
 
-static void test_numbers_that_break(void **state) {
-    (void)state;
-    mm_error error;
-    const char *folder =
-        toy_write("nan", &(toy_options){.poison = "encoder.layer.1.output.dense.weight"});
-    assert_status(toy_embedder_try(folder, &error), MM_STATUS_MODEL_CORRUPT, error);
-    assert_contains(error.message, "encoder.layer.1.output.dense.weight");
-
-    folder =
-        toy_write("overflow", &(toy_options){.overflow = "encoder.layer.1.output.dense.weight"});
+// Runs a toy whose tensor `name` holds values that overflow.
+static void expect_overflow(const char *name, const char *layer) {
     toy_embedder other = {0};
-    toy_embedder_open(&other, folder, MM_COMPUTE_F32, 1);
+    toy_embedder_open(&other, toy_write("overflow", &(toy_options){.overflow = name}),
+                      MM_COMPUTE_F32, 1);
     mm_embedding_job job;
+    mm_error error = {0};
     const char *texts[] = {"hello", "world hello"};
     const size_t lengths[] = {5, 11};
     float vectors[2 * TOY_HIDDEN];
@@ -361,10 +355,22 @@ static void test_numbers_that_break(void **state) {
               error);
     assert_status(mm_embedder_run(other.embedder, other.session, &job, vectors, &error),
                   MM_STATUS_INTERNAL, error);
-    assert_contains(error.details, "\"layer\": 1");
+    assert_contains(error.details, layer);
     assert_contains(error.details, "\"dtype\": \"f32\"");
     mm_embedding_job_free(&job);
     toy_embedder_close(&other);
+}
+
+static void test_numbers_that_break(void **state) {
+    (void)state;
+    mm_error error;
+    const char *folder =
+        toy_write("nan", &(toy_options){.poison = "encoder.layer.1.output.dense.weight"});
+    assert_status(toy_embedder_try(folder, &error), MM_STATUS_MODEL_CORRUPT, error);
+    assert_contains(error.message, "encoder.layer.1.output.dense.weight");
+    expect_overflow("encoder.layer.1.output.dense.weight", "\"layer\": 1,");
+    expect_overflow("encoder.layer.0.intermediate.dense.weight", "\"layer\": 0,");
+    expect_overflow("embeddings.word_embeddings.weight", "\"layer\": -1,");
 }
 
 static void test_fingerprint(void **state) {
