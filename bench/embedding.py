@@ -6,8 +6,10 @@ Each side is a process of its own that lives for the whole row: us, peer A, peer
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
+import time
 
 import report
 import rows
@@ -20,7 +22,7 @@ BERT_LARGE = os.path.join(CACHE, "bert-large")
 def parse():
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__.splitlines()[0])
     parser.add_argument("--rows", default=",".join(rows.ROWS), help="comma-separated: " + ", ".join(rows.ROWS))
-    parser.add_argument("--rounds", type=int, default=0, help="rounds a row (default 7, BERT-large 3, quick 3 and 2)")
+    parser.add_argument("--rounds", type=int, default=0, help="rounds a row (default 5, BERT-large 3, quick 3 and 2)")
     parser.add_argument("--quick", action="store_true", help="a sixth of the texts, fewer settings of the peers tried")
     parser.add_argument("--mm", default="build/mm", help="our program")
     parser.add_argument("--model", default=MINILM, help="folder of all-MiniLM-L6-v2")
@@ -66,9 +68,28 @@ def pin(threads):
     os.sched_setaffinity(0, cores[:threads])
 
 
+def cpu_used():
+    """(seconds of processor time the whole machine used, those that this process and its ended children used)."""
+    with open("/proc/stat", encoding="ascii") as file:
+        ticks = [int(value) for value in file.readline().split()[1:9]]
+    busy = (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return busy, sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def watch_machine(bench, start, before):
+    """What others used of the cores meanwhile: with more than a little, the numbers are not to be trusted."""
+    after = cpu_used()
+    others = (after[0] - before[0]) - (after[1] - before[1])
+    part = max(0.0, others) / ((time.monotonic() - start) * os.cpu_count())
+    if part > 0.02:
+        bench.remark(f"the machine was not quiet: others used {part * 100:.0f} % of its cores during the run")
+
+
 def main():
     options = parse()
     pin(rows.THREADS)
+    start, before = time.monotonic(), cpu_used()
     bench = rows.Bench(options, prepare(options), Store(os.path.join(CACHE, "tuned.json")))
     results = []
     for name in options.row_names:
@@ -77,6 +98,7 @@ def main():
             results.append(result)
             print(report.row_text(result), flush=True)
     bench.close()
+    watch_machine(bench, start, before)
     with open(os.path.join(CACHE, "last.json"), "w", encoding="utf-8") as file:
         json.dump(results, file, indent=1)
     text = report.document(results, options, bench)

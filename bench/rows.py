@@ -100,7 +100,7 @@ class Bench:
         return [row]
 
     def rounds(self, model):
-        few, many = (2, 3) if self.options.quick else (3, 7)
+        few, many = (2, 3) if self.options.quick else (3, 5)
         return self.options.rounds or (few if model == "large" else many)
 
     # --- sides ---------------------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ class Bench:
         key = (model, worker.name, digest(texts, list(batches), versions_key()))
         setting = None if self.options.retune else self.tuned.get(*key)
         if setting is None:
-            finals = 0 if model == "large" or self.options.quick or len(texts) == 1 else 3
+            finals = 0 if model == "large" or self.options.quick or len(texts) == 1 else 2
             answer = worker.ask("tune", texts=texts, batches=list(batches), finals=finals)
             setting = answer["setting"]
             self.tuned.put(setting, *key)
@@ -161,7 +161,8 @@ class Bench:
         return ready
 
     def judged_texts(self, row, texts):
-        return self.texts["quality"] if row["kind"] == "query" else texts
+        """What a side is warmed and its vectors are compared with; a whole pass of BERT-large would take too long."""
+        return self.texts["quality"] if row["kind"] == "query" else texts[::4] if row["model"] == "large" else texts
 
     def quality(self, row, texts, vectors):
         if self.options.no_peers:

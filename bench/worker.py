@@ -28,7 +28,7 @@ def tune(peer, texts, batches, finals):
     tried = []
     for setting in peer.settings(batches):
         peer.encode(part[:2], setting)
-        repeats = 30 if len(texts) == 1 else 2 if finals else 1
+        repeats = 30 if len(texts) == 1 else 1
         seconds = float(np.median([timed(lambda: peer.encode(part, setting))[0] for _ in range(repeats)]))
         tried.append((seconds, setting))
     tried.sort(key=lambda pair: pair[0])
