@@ -65,6 +65,7 @@ struct mm_job {
     int64_t waiting_ns; // 0: the model was there already
     bool device_fallback;
     bool is_bulk;
+    bool returns_ids;
     mm_embedding_job work;
     mm_result *result;
 };

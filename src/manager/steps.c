@@ -89,6 +89,7 @@ void mm_job_start(mm_job *job) {
     mm_error error = {0};
     const char *priority = mm_request_text(job->request, MM_PARAM_PRIORITY, "interactive");
     job->is_bulk = strcmp(priority, "bulk") == 0;
+    job->returns_ids = mm_request_boolean(job->request, MM_PARAM_RETURN_IDS, false);
     job->waiting_ns = mm_clock_now_ns();
     mm_status status = attach(job, &error);
     if (!status)

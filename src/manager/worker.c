@@ -154,12 +154,14 @@ static void run(mm_workplace *own) {
         result->worker_id = own->worker->index;
         result->tokens = job->work.tokens;
         result->truncated = job->work.truncated;
-        result->ids = job->work.ids;
-        result->starts = job->work.starts;
         job->work.tokens = NULL;
         job->work.truncated = NULL;
-        job->work.ids = NULL;
-        job->work.starts = NULL;
+        if (job->returns_ids) {
+            result->ids = job->work.ids;
+            result->starts = job->work.starts;
+            job->work.ids = NULL;
+            job->work.starts = NULL;
+        }
         result->timing.queue_ms = (double)(begun - job->queued_ns) * 1e-6;
         result->timing.compute_ms = (double)(ended - begun) * 1e-6;
         result->timing.total_ms = (double)(ended - job->started_ns) * 1e-6;
