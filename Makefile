@@ -14,7 +14,8 @@ release debug asan tsan:
 
 demo:
 	scripts/setup build models
-	$(MAKE) --no-print-directory release
+	cmake --preset release --log-level=WARNING
+	cmake --build --preset release --parallel $(JOBS) --target mm
 	scripts/demo
 
 test:
