@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loading, workers, keep_alive, release and reload.
+#include "fixture.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define TASK "{\"task_type\": \"embedding\", \"model_name\": \"%s\", \"device\": \"cpu\", "
+
+static int64_t integer(const json_t *model, const char *name) {
+    return json_integer_value(json_object_get(model, name));
+}
+
+static void ask(fixture *own, const char *rest) {
+    json_t *result = fixture_json(own, TASK "%s}", MODEL, rest);
+    (void)fixture_data(result);
+    json_decref(result);
+}
+
+static void check_model(fixture *own, const char *name, int64_t expected) {
+    json_t *status = fixture_status(own);
+    const json_t *model = fixture_model(status);
+    assert_non_null(model);
+    if (integer(model, name) != expected)
+        fail_msg("%s is %lld, expected %lld", name, (long long)integer(model, name),
+                 (long long)expected);
+    json_decref(status);
+}
+
+static void test_status(void **state) {
+    (void)state;
+    fixture own;
+    fixture_open(&own, NULL);
+    json_t *status = fixture_status(&own);
+    assert_null(fixture_model(status));
+    assert_int_equal(integer(json_object_get(status, "cache"), "entries"), 0);
+    const json_t *device = json_array_get(json_object_get(status, "devices"), 0);
+    assert_string_equal(json_string_value(json_object_get(device, "device")), "cpu");
+    assert_true(integer(device, "bytes_total") > integer(device, "bytes_used"));
+    json_decref(status);
+    ask(&own, "\"task_data\": \"a\", \"keep_alive\": 2");
+    ask(&own, "\"task_data\": \"b\""); // leaves keep_alive as it is
+    status = fixture_status(&own);
+    const json_t *model = fixture_model(status);
+    assert_string_equal(json_string_value(json_object_get(model, "model_name")), MODEL);
+    assert_string_equal(json_string_value(json_object_get(model, "state")), "ready");
+    assert_true(json_number_value(json_object_get(model, "keep_alive_minutes")) == 2);
+    double left = json_number_value(json_object_get(model, "expires_in_s"));
+    assert_true(left > 60 && left <= 120);
+    assert_int_equal(integer(model, "loads"), 1);
+    assert_int_equal(integer(model, "hits"), 1);
+    assert_true(integer(model, "bytes") > 0);
+    json_decref(status);
+    ask(&own, "\"task_data\": \"a\", \"keep_alive\": -3");
+    status = fixture_status(&own);
+    assert_true(json_is_null(json_object_get(fixture_model(status), "expires_in_s")));
+    assert_int_equal(integer(fixture_model(status), "keep_alive_minutes"), -1);
+    json_decref(status);
+    fixture_close(&own);
+}
+
+static void test_workers(void **state) {
+    (void)state;
+    fixture own;
+    fixture_open(&own, NULL);
+    ask(&own, "\"task_data\": \"a\"");
+    check_model(&own, "workers", 1);
+    ask(&own, "\"task_data\": \"a\", \"num_workers\": 3");
+    check_model(&own, "workers", 3);
+    ask(&own, "\"task_data\": \"a\", \"num_workers\": 2"); // only grows
+    check_model(&own, "workers", 3);
+    ask(&own, "\"task_data\": null, \"num_workers\": 1"); // exactly
+    check_model(&own, "workers", 1);
+    ask(&own, "\"task_data\": \"a\", \"num_workers\": null"); // the settings' number
+    check_model(&own, "workers", 2);
+    for (int i = 0; i < 20; i++) { // up and down while they work
+        ask(&own, "\"task_data\": null, \"num_workers\": 4");
+        ask(&own, "\"task_data\": [\"a\", \"b\"]");
+        ask(&own, "\"task_data\": null, \"num_workers\": 1");
+        ask(&own, "\"task_data\": [\"a\", \"b\"]");
+    }
+    check_model(&own, "workers", 1);
+    check_model(&own, "loads", 1);
+    fixture_close(&own);
+    static const char *const single[] = {"worker_pool.enabled", "false", NULL};
+    fixture_open(&own, single);
+    ask(&own, "\"task_data\": \"a\", \"num_workers\": 3");
+    check_model(&own, "workers", 1);
+    fixture_close(&own);
+}
+
+static void test_keep_alive_zero(void **state) {
+    (void)state;
+    fixture own;
+    fixture_open(&own, NULL);
+    for (int i = 1; i <= 3; i++) {
+        ask(&own, "\"task_data\": \"a\", \"keep_alive\": 0");
+        // Released when the answer is there, not some time later.
+        assert_int_equal(atomic_load(&own.releases), i);
+        json_t *status = fixture_status(&own);
+        assert_null(fixture_model(status));
+        json_decref(status);
+    }
+    submitted job;
+    mm_request *request = fixture_request(MODEL, "a");
+    fixture_submit(&job, &own, request); // keep_alive is remembered over the release
+    submitted_wait(&job);
+    assert_int_equal(job.status, MM_STATUS_OK);
+    assert_int_equal(atomic_load(&own.releases), 4);
+    submitted_free(&job);
+    ask(&own, "\"task_data\": \"a\", \"keep_alive\": 1");
+    check_model(&own, "loads", 5);
+    fixture_close(&own);
+}
+
+static void test_keep_alive_fraction(void **state) {
+    (void)state;
+    fixture own;
+    fixture_open(&own, NULL);
+    mm_result *before = fixture_embed(&own, MODEL, "same again", MM_STATUS_OK);
+    ask(&own, "\"task_data\": \"a\", \"keep_alive\": 0.001"); // 60 ms
+    fixture_wait_models(&own, 0);                             // by the timer alone
+    fixture_wait(&own.releases, 1);
+    // The next call loads it again, with the same outcome.
+    mm_result *after = fixture_embed(&own, MODEL, "same again", MM_STATUS_OK);
+    assert_memory_equal(mm_result_vectors(before), mm_result_vectors(after),
+                        mm_result_dimension(before) * sizeof(float));
+    assert_string_equal(mm_result_fingerprint(before), mm_result_fingerprint(after));
+    mm_result_free(before);
+    mm_result_free(after);
+    assert_int_equal(atomic_load(&own.loads), 2);
+    fixture_close(&own);
+    // Defaults and bounds of the settings; a pinned model stays.
+    static const char *const bounded[] = {"worker_pool.model_idle_timeout",
+                                          "0.06",
+                                          "worker_pool.keep_alive_min",
+                                          "5",
+                                          "worker_pool.keep_alive_max",
+                                          "7",
+                                          NULL};
+    fixture_open(&own, bounded);
+    mm_result_free(fixture_embed(&own, MODEL, "a", MM_STATUS_OK));
+    fixture_wait_models(&own, 0);
+    ask(&own, "\"task_data\": \"a\", \"keep_alive\": 0");
+    json_t *status = fixture_status(&own);
+    assert_true(json_number_value(json_object_get(fixture_model(status), "keep_alive_minutes")) ==
+                5);
+    json_decref(status);
+    ask(&own, "\"task_data\": \"a\", \"keep_alive\": -1");
+    status = fixture_status(&own);
+    assert_true(json_number_value(json_object_get(fixture_model(status), "keep_alive_minutes")) ==
+                7);
+    json_decref(status);
+    fixture_close(&own);
+    static const char *const pinned[] = {"worker_pool.pinned", "[\"" MODEL "\"]", NULL};
+    fixture_open(&own, pinned);
+    ask(&own, "\"task_data\": \"a\", \"keep_alive\": 0");
+    check_model(&own, "loads", 1);
+    fixture_close(&own);
+}
+
+static void test_release(void **state) {
+    (void)state;
+    fixture own;
+    fixture_open(&own, NULL);
+    mm_release_info info = {.struct_size = sizeof(info)};
+    mm_error error = {0};
+    assert_ok(mm_model_release(own.manager, MODEL, &info, &error), error);
+    assert_false(info.released);
+    assert_status(mm_model_release(own.manager, "a//b", &info, &error), MM_STATUS_INVALID_PARAMETER,
+                  error);
+    ask(&own, "\"task_data\": \"a\", \"num_workers\": 2, \"keep_alive\": 3");
+    mm_result_free(fixture_embed(&own, OTHER_MODEL, "x", MM_STATUS_OK));
+    // By another spelling of the same directory.
+    assert_ok(mm_model_release(own.manager, MODEL "/../bert-mean-normalize/", &info, &error),
+              error);
+    assert_true(info.released);
+    assert_int_equal(info.workers_stopped, 2);
+    assert_true(info.freed_bytes > 0);
+    fixture_wait_models(&own, 1); // the other one
+    ask(&own, "\"task_data\": \"a\"");
+    json_t *status = fixture_status(&own);
+    const json_t *models = json_object_get(status, "models");
+    for (size_t i = 0; i < json_array_size(models); i++) { // configuration is forgotten
+        assert_int_equal(integer(json_array_get(models, i), "workers"), 1);
+        assert_true(json_number_value(
+                        json_object_get(json_array_get(models, i), "keep_alive_minutes")) == 5);
+    }
+    json_decref(status);
+    assert_ok(mm_model_release(own.manager, OTHER_MODEL, NULL, &error), error);
+    json_t *answer =
+        fixture_json(&own, "{\"op\": \"release\", \"model_name\": \"%s\", \"id\": \"r\"}", MODEL);
+    const json_t *data = fixture_data(answer);
+    assert_string_equal(json_string_value(json_object_get(answer, "id")), "r");
+    assert_true(json_is_true(json_object_get(data, "released")));
+    assert_int_equal(integer(data, "workers_stopped"), 1);
+    json_decref(answer);
+    answer = fixture_json(&own, "{\"op\": \"status\", \"id\": 3}");
+    assert_int_equal(integer(answer, "id"), 3);
+    assert_int_equal(json_array_size(json_object_get(fixture_data(answer), "models")), 0);
+    json_decref(answer);
+    static const char *const bad[] = {"{\"op\": \"release\"}",
+                                      "{\"op\": \"release\", "
+                                      "\"model_name\": 5}",
+                                      "{\"op\": 5}", "{\"op\": \"plan\"}",
+                                      "{\"op\": \"status\", \"x\": 1}"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        answer = fixture_json(&own, "%s", bad[i]);
+        assert_true(strncmp(fixture_code(answer), "INVALID_", 8) == 0);
+        json_decref(answer);
+    }
+    fixture_close(&own);
+}
+
+// Files that break and are mended: the error comes at once from then on for a moment, and the next
+// try after that loads.
+static void test_failed_load(void **state) {
+    (void)state;
+    fixture own;
+    fixture_open(&own, NULL);
+    const char *broken = MM_TESTS_DIR "/golden"; // a directory, but no model
+    mm_request *request = fixture_request(broken, "x");
+    mm_result *result;
+    mm_error error = {0};
+    mm_status first = mm_task(&result, own.manager, request, &error);
+    assert_int_equal(first, MM_STATUS_MODEL_NOT_FOUND);
+    mm_error second = {0};
+    assert_int_equal(mm_task(&result, own.manager, request, &second), first);
+    assert_contains(second.message, "is tried again in");
+    assert_int_equal(atomic_load(&own.errors), 1);
+    const struct timespec wait = {.tv_sec = 1, .tv_nsec = 50000000};
+    (void)nanosleep(&wait, NULL);
+    assert_int_equal(mm_task(&result, own.manager, request, &second), first);
+    assert_string_equal(second.message, error.message);
+    assert_int_equal(atomic_load(&own.errors), 2);
+    mm_request_free(request);
+    fixture_wait_models(&own, 0);
+    fixture_close(&own);
+}
+
+static void test_preload_setting(void **state) {
+    (void)state;
+    static const char *const settings[] = {
+        "preload",
+        "[{\"task_type\": \"embedding\", \"model_name\": \"" MODEL "\", \"num_workers\": 2},"
+        " {\"task_type\": \"embedding\", \"model_name\": \"./none\", \"task_data\": null}]",
+        NULL};
+    fixture own;
+    fixture_open(&own, settings);
+    fixture_wait(&own.loads, 1);
+    fixture_wait(&own.errors, 1); // the other one is told in the log
+    fixture_wait_models(&own, 1);
+    fixture_close(&own);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_status),          cmocka_unit_test(test_workers),
+        cmocka_unit_test(test_keep_alive_zero), cmocka_unit_test(test_keep_alive_fraction),
+        cmocka_unit_test(test_release),         cmocka_unit_test(test_failed_load),
+        cmocka_unit_test(test_preload_setting),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
