@@ -59,8 +59,10 @@ void mm_offsets_trim(const mm_tokenizer *tokenizer, mm_token_list *tokens, size_
             leading = tokens->trims[noted].leading;
             trailing = tokens->trims[noted].trailing;
         } else {
-            const char *text = mm_tokenizer_token(tokenizer, (int32_t)tokens->ids[i], &length);
-            mm_blanks(text, length, &leading, &trailing);
+            const char *text =
+                mm_vocabulary_token(&tokenizer->model.vocabulary, tokens->ids[i], &length);
+            if (text)
+                mm_blanks(text, length, &leading, &trailing);
         }
         // One blank in front may have been put there; it is not in the text to be taken away.
         bool first = i == start || tokens->spans[i].start == 0;

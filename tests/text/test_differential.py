@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`mm tokenize` against the `tokenizers` wheel: random tokenizers over random texts.
+
+Reproducible: the seeds are fixed. DIFFERENTIAL_ROUNDS=1000 makes it a long run.
+"""
+import json
+import os
+import pathlib
+import random
+import subprocess
+
+import pytest
+
+tokenizers = pytest.importorskip("tokenizers", reason="the tokenizers wheel is not installed")
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = pathlib.Path(os.environ.get(
+    "MM_BINARY", pathlib.Path(os.environ.get("MM_BUILD_DIR", ROOT / "build")) / "mm"))
+ROUNDS = int(os.environ.get("DIFFERENTIAL_ROUNDS", "12"))
+
+if not PROGRAM.exists():
+    pytest.skip(f"{PROGRAM} is not built", allow_module_level=True)
+
+SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+COMMON = "abcdefghij ABC.,!-[]<>#"
+ODD = [chr(c) for c in range(0x20, 0x7F)] + list("\t\n\r\x00\x01\x7f\x85\xa0\xad") + list(
+    "éÉèàüßİıſΣςσŁłøØæ中国語かきゴガ가각힣각😀👩🏽ﬁﷺ\u0301\u0300\u0327\u0323\u0331\u20d0\u0345\u0308"
+    "\u302e\u302f\u3099\u309a\u08d4\u08e1\u1ab0\u1dfa\u200b\u200c\u200d\ufeff\ufffd\ufe0f\u2028"
+    "\u3000\u1680\u180e\U0001f1e6\U0001d165\U0001d16d\U0001d15e\U0002f800\uf900\u2126\u212b\u1e9b"
+    "\u0344\u0958\u0f73\u0f75\u0f81\u0132\U00011938\U00011935\U00011930\U0001133b\u09be\u0bbe"
+    "\u1b35\u0dcf\u0cd5\u0cc6\u0cc2")
+# No two have the same normalized content: which of them is found is chance in the reference.
+ADDED = ["[MASK]", "[CLS]", "<tok>", "ab", "a b", "é", "  x", "[M", "[MASK]a", "!!", "中", "hello",
+         "ß.", "Σ"]
+BEHAVIORS = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
+
+
+class Maker:
+    """Everything random comes from here."""
+
+    def __init__(self, seed):
+        self.rng = random.Random(seed)
+
+    def flip(self, chance=0.5):
+        return self.rng.random() < chance
+
+    def character(self):
+        kind = self.rng.random()
+        if kind < 0.55:
+            return self.rng.choice(COMMON)
+        if kind < 0.95:
+            return self.rng.choice(ODD)
+        code = self.rng.randrange(0x110000 if self.flip(0.3) else 0x3000)
+        return chr(code) if not 0xD800 <= code <= 0xDFFF else "\ud7ff"
+
+    def text(self):
+        length = self.rng.choice([0, 1, 2, 3, 5, 8, 13, 30, 60])
+        text = "".join(self.character() for _ in range(length))
+        for _ in range(self.rng.choice([0, 0, 1, 2])):
+            at = self.rng.randrange(len(text) + 1)
+            text = text[:at] + self.rng.choice(ADDED + ["É", "<TOK>"]) + text[at:]
+        return text
+
+    def vocabulary(self):
+        tokens = SPECIALS + list("abcdefghijABC.,!-[]<>#012中éかガ가ᄀie\u0301") + \
+            ["##" + c for c in "abcdefghijeé\u0301\u0307ᅡ"] + \
+            ["ab", "abc", "##bc", "##cd", "cd", "hello", "##lo", "i\u0307", "x", "xy"] + \
+            [self.character() for _ in range(60)] + ["##" + self.character() for _ in range(60)]
+        return {token: i for i, token in enumerate(dict.fromkeys(tokens))}
+
+    def normalizer(self, depth=0):
+        kind = self.rng.choice(
+            ["BertNormalizer"] * 4 + ["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents",
+                                      "Strip", "Replace", "Prepend"] + ["Sequence"] * (2 - depth))
+        made = {"type": kind}
+        if kind == "BertNormalizer":
+            made.update(clean_text=self.flip(), handle_chinese_chars=self.flip(),
+                        strip_accents=self.rng.choice([None, True, False]), lowercase=self.flip())
+        elif kind == "Strip":
+            made.update(strip_left=self.flip(), strip_right=self.flip())
+        elif kind == "Replace":
+            made.update(pattern={"String": self.rng.choice(["a", "ab", " ", "  ", "è", ".."])},
+                        content=self.rng.choice(["", "x", " ", "yé", "中"]))
+        elif kind == "Prepend":
+            made.update(prepend=self.rng.choice(["a", "▁", "xy", "é"]))
+        elif kind == "Sequence":
+            made.update(normalizers=[self.normalizer(depth + 1)
+                                     for _ in range(self.rng.randrange(4))])
+        return made
+
+    def pre_tokenizer(self, depth=0):
+        kind = self.rng.choice(["BertPreTokenizer"] * 4 + ["WhitespaceSplit", "Punctuation", "Digits",
+                                                           "CharDelimiterSplit"] +
+                               ["Sequence"] * (2 - depth))
+        made = {"type": kind}
+        if kind == "Punctuation":
+            made.update(behavior=self.rng.choice(BEHAVIORS))
+        elif kind == "Digits":
+            made.update(individual_digits=self.flip())
+        elif kind == "CharDelimiterSplit":
+            made.update(delimiter=self.rng.choice(["a", " ", "中"]))
+        elif kind == "Sequence":
+            made.update(pretokenizers=[self.pre_tokenizer(depth + 1)
+                                       for _ in range(self.rng.randrange(4))])
+        return made
+
+    def special_part(self):
+        return {"SpecialToken": {"id": self.rng.choice(["[CLS]", "[SEP]"]),
+                                 "type_id": self.rng.randrange(3)}}
+
+    def template(self):
+        def sequence(name):
+            return {"Sequence": {"id": name, "type_id": self.rng.randrange(3)}}
+
+        def some():
+            return [self.special_part() for _ in range(self.rng.randrange(3))]
+
+        first, second = self.rng.sample(["A", "B"], 2)
+        return {"type": "TemplateProcessing", "single": some() + [sequence("A")] + some(),
+                "pair": some() + [sequence(first)] + some() + [sequence(second)] + some(),
+                "special_tokens": {
+                    "[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]},
+                    "[SEP]": {"id": "[SEP]", "ids": [3, 4], "tokens": ["[SEP]", "[MASK]"]}}}
+
+    def post_processor(self):
+        kind = self.rng.choice(["none", "Bert", "Roberta", "Template", "Sequence"])
+        if kind == "none":
+            return None
+        if kind == "Bert":
+            return {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]}
+        if kind == "Roberta":
+            return {"type": "RobertaProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2],
+                    "trim_offsets": self.flip(), "add_prefix_space": self.flip()}
+        if kind == "Template":
+            return self.template()
+        return {"type": "Sequence", "processors": [self.template()]}
+
+    def decoder(self, depth=0):
+        kind = self.rng.choice(["WordPiece", "WordPiece", "Fuse", "Replace"] +
+                               ["Sequence", "none"] * (1 - depth))
+        made = {"type": kind}
+        if kind == "none":
+            return None
+        if kind == "WordPiece":
+            made.update(prefix=self.rng.choice(["##", "##", "a"]), cleanup=self.flip())
+        elif kind == "Replace":
+            made.update(pattern={"String": self.rng.choice(["a", "##", "é", " "])},
+                        content=self.rng.choice(["", " ", "q"]))
+        elif kind == "Sequence":
+            made.update(decoders=[self.decoder(1) for _ in range(self.rng.randrange(4))])
+        return made
+
+    def added_tokens(self):
+        contents = self.rng.sample(ADDED, self.rng.choice([0, 2, 5]))
+        return [{"id": self.rng.randrange(300), "content": content, "single_word": self.flip(0.4),
+                 "lstrip": self.flip(0.4), "rstrip": self.flip(0.4),
+                 "normalized": self.flip(0.4), "special": self.flip(0.4)} for content in contents]
+
+    def tokenizer(self):
+        model = {"type": self.rng.choice(["WordPiece"] * 3 + ["WordLevel"]),
+                 "vocab": self.vocabulary(), "unk_token": "[UNK]"}
+        if model["type"] == "WordPiece":
+            model.update(continuing_subword_prefix=self.rng.choice(["##"] * 4 + [""]),
+                         max_input_chars_per_word=self.rng.choice([100, 100, 5, 1]))
+        return {"version": "1.0", "truncation": None, "padding": None,
+                "added_tokens": self.added_tokens(),
+                "normalizer": self.normalizer() if self.flip(0.9) else None,
+                "pre_tokenizer": self.pre_tokenizer() if self.flip(0.9) else None,
+                "post_processor": self.post_processor(), "decoder": self.decoder(), "model": model}
+
+
+def ask(path, requests):
+    # MM_ variables are settings of the program, the tester's own included.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MM_")}
+    lines = "".join(json.dumps(request) + "\n" for request in requests)
+    done = subprocess.run([str(PROGRAM), "tokenize", str(path), "--jsonl"], input=lines.encode(),
+                          capture_output=True, timeout=120, check=False, env=environment)
+    answers = [json.loads(line) for line in done.stdout.split(b"\n") if line]
+    assert len(answers) == len(requests), done.stderr.decode()
+    return answers
+
+
+def expect(reference, request):
+    if "ids" in request:
+        return {"text": reference.decode(request["ids"],
+                                         skip_special_tokens=request["skip_special_tokens"])}
+    encoding = reference.encode(request["text"], request.get("pair"),
+                                add_special_tokens=request["add_special_tokens"])
+    return {"ids": encoding.ids, "type_ids": encoding.type_ids,
+            "attention_mask": encoding.attention_mask,
+            "offsets": [value for pair in encoding.offsets for value in pair]}
+
+
+def make_requests(maker, size):
+    for _ in range(25):
+        request = {"text": maker.text(), "add_special_tokens": maker.flip(0.7)}
+        if maker.flip(0.25):
+            request["pair"] = maker.text()
+        yield request
+    for _ in range(10):
+        yield {"ids": [maker.rng.randrange(size + 10) for _ in range(maker.rng.randrange(12))],
+               "skip_special_tokens": maker.flip()}
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_same_as_the_reference(seed, tmp_path):
+    maker = Maker(seed)
+    for round_number in range(5):
+        made = maker.tokenizer()
+        path = tmp_path / f"tokenizer{round_number}.json"
+        path.write_text(json.dumps(made), encoding="ascii")
+        reference = tokenizers.Tokenizer.from_file(str(path))
+        requests = list(make_requests(maker, len(made["model"]["vocab"])))
+        for request, answer in zip(requests, ask(path, requests)):
+            expected = expect(reference, request)
+            got = {key: answer.get(key) for key in expected}
+            assert got == expected, json.dumps({"file": str(path), "request": request})
+
+
+@pytest.mark.parametrize("name", ["bert-uncased", "bert-cased", "added", "vocab-cased"])
+def test_shown_tokens(name):
+    """The text of each token is the vocabulary's."""
+    folder = ROOT / "tests/text/data" / name
+    vocabulary = json.loads((folder.parent / "bert-cased/tokenizer.json").read_text())["model"]["vocab"]
+    answer, = ask(folder, [{"text": "the fox jumps", "add_special_tokens": True}])
+    assert answer["tokens"] == ["[CLS]", "the", "fox", "jump", "##s", "[SEP]"]
+    assert [vocabulary[token] for token in answer["tokens"]] == answer["ids"]
