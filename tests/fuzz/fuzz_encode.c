@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Texts through the tokenizers of tests/text/data. The first two bytes of the input choose the
+// tokenizer and the options, the rest is the text, and behind a byte FF the pair.
+//
+// Covers: src/text/tokenizer.c src/text/offsets.c src/text/rewrite.c src/text/encode_work.c
+// Covers: src/text/normalizer_bert.c src/text/normalizer_unicode.c src/text/normalizer_edit.c
+// Covers: src/text/pretokenizer_chars.c src/text/model_wordpiece.c src/text/model_wordlevel.c
+// Covers: src/text/unicode_text.c src/text/decoder_kinds.c
+#include "base/memory.h"
+#include "base/utf8.h"
+#include "text/tokenizer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { TOKENIZERS = 6 };
+static mm_tokenizer *tokenizers[TOKENIZERS];
+
+static void require(bool truth) {
+    if (!truth)
+        abort();
+}
+
+static void close_all(void) {
+    for (int i = 0; i < TOKENIZERS; i++)
+        mm_tokenizer_free(tokenizers[i]);
+}
+
+static void open_all(void) {
+    static const char *const names[TOKENIZERS] = {"bert-uncased", "bert-plain", "added",
+                                                  "forms",        "accents",    "words"};
+    for (int i = 0; i < TOKENIZERS; i++) {
+        char path[1024];
+        snprintf(path, sizeof(path), MM_TESTS_DIR "/text/data/%s", names[i]);
+        require(mm_tokenizer_open(&tokenizers[i], path, NULL) == MM_STATUS_OK);
+    }
+    atexit(close_all);
+}
+
+static size_t count_points(const char *text, size_t length) {
+    size_t count = 0;
+    for (size_t i = 0; i < length; i++)
+        count += ((unsigned char)text[i] & 0xC0) != 0x80;
+    return count;
+}
+
+// Both ways give the same ids; offsets lie in the texts; what was cut is counted.
+static void check(const mm_encoding *plain, const mm_encoding *full, size_t points,
+                  size_t max_length) {
+    require(plain->count == full->count && plain->full_count == full->full_count);
+    require(memcmp(plain->ids, full->ids, plain->count * sizeof(*plain->ids)) == 0);
+    require(memcmp(plain->type_ids, full->type_ids, plain->count * sizeof(*plain->ids)) == 0);
+    for (size_t i = 0; i < full->count; i++)
+        require(full->offsets[i * 2] <= full->offsets[i * 2 + 1] &&
+                full->offsets[i * 2 + 1] <= points);
+    require(plain->truncated == (plain->count < plain->full_count));
+    require(max_length < 4 || plain->count <= max_length);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static mm_encoding plain, full; // reused, as a worker does
+    if (!tokenizers[0])
+        open_all();
+    if (size < 2)
+        return 0;
+    const mm_tokenizer *tokenizer = tokenizers[data[0] % TOKENIZERS];
+    mm_encode_options options = {.add_special_tokens = data[1] & 1,
+                                 .side = data[1] & 2 ? MM_TRUNCATE_LEFT : MM_TRUNCATE_RIGHT,
+                                 .max_length = data[1] >> 2};
+    const char *text = (const char *)data + 2, *pair = memchr(text, 0xFF, size - 2);
+    size_t length = pair ? (size_t)(pair - text) : size - 2;
+    size_t pair_length = pair ? size - 2 - length - 1 : 0;
+    pair = pair ? pair + 1 : NULL;
+    mm_error error = {0};
+    mm_status status =
+        mm_tokenizer_encode(tokenizer, &plain, text, length, pair, pair_length, &options, &error);
+    bool valid =
+        mm_utf8_valid(text, length, NULL) && (!pair || mm_utf8_valid(pair, pair_length, NULL));
+    require(status == (valid ? MM_STATUS_OK : MM_STATUS_INVALID_REQUEST));
+    if (status)
+        return 0;
+    options.want_offsets = true;
+    require(mm_tokenizer_encode(tokenizer, &full, text, length, pair, pair_length, &options,
+                                &error) == MM_STATUS_OK);
+    size_t points = count_points(text, length), more = pair ? count_points(pair, pair_length) : 0;
+    check(&plain, &full, points > more ? points : more, options.max_length);
+    char *decoded;
+    size_t decoded_length;
+    require(mm_tokenizer_decode(tokenizer, &decoded, &decoded_length, plain.ids, plain.count,
+                                data[1] & 1, &error) == MM_STATUS_OK);
+    require(mm_utf8_valid(decoded, decoded_length, NULL));
+    mm_free(decoded);
+    return 0;
+}

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Write the first inputs of the tokenizers' fuzzers: corpus/FUZZER/seed-NN.
+
+Fuzzing adds more files beside them, named by their hash; this script touches only seed-*.
+"""
+import json
+
+from make_corpus import write
+
+VOCAB = {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "the": 3, "##s": 4, "a": 5, "b": 6, "##b": 7, "\u4e2d": 8,
+         "\"\\\n\u00e9\U0001f600": 9, "": 10, "hello": 11}
+WORDPIECE = {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+             "max_input_chars_per_word": 10, "vocab": VOCAB}
+BERT = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True,
+        "strip_accents": None, "lowercase": True}
+SPECIALS = {"[CLS]": {"id": "[CLS]", "ids": [1], "tokens": ["[CLS]"]},
+            "[SEP]": {"id": "[SEP]", "ids": [2, 0], "tokens": ["[SEP]", "[UNK]"]}}
+TEMPLATE = {"type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}},
+                       {"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": [{"Sequence": {"id": "B", "type_id": 1}},
+                     {"SpecialToken": {"id": "[SEP]", "type_id": 0}},
+                     {"Sequence": {"id": "A", "type_id": 0}}], "special_tokens": SPECIALS}
+
+
+def token(content, number, **flags):
+    names = ("single_word", "lstrip", "rstrip", "normalized", "special")
+    return {"id": number, "content": content, **{name: flags.get(name, False) for name in names}}
+
+
+def tokenizer(**parts):
+    return json.dumps({"version": "1.0", "added_tokens": [], "normalizer": None,
+                       "pre_tokenizer": {"type": "BertPreTokenizer"}, "post_processor": None,
+                       "decoder": None, "model": WORDPIECE, **parts})
+
+
+def normalizers():
+    yield BERT
+    for kind in ("Lowercase", "NFC", "NFD", "NFKC", "NFKD", "StripAccents", "Nmt"):
+        yield {"type": kind}
+    yield {"type": "Strip", "strip_left": True, "strip_right": False}
+    yield {"type": "Replace", "pattern": {"String": "a"}, "content": "bb"}
+    yield {"type": "Replace", "pattern": {"Regex": "a"}, "content": "bb"}
+    yield {"type": "Prepend", "prepend": "x"}
+    yield {"type": "Sequence", "normalizers": [BERT, {"type": "Sequence", "normalizers": []},
+                                               {"type": "NFC"}]}
+
+
+def pre_tokenizers():
+    yield {"type": "WhitespaceSplit"}
+    for behavior in ("Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous",
+                     "Other"):
+        yield {"type": "Punctuation", "behavior": behavior}
+    for individual in (False, True):
+        yield {"type": "Digits", "individual_digits": individual}
+    yield {"type": "CharDelimiterSplit", "delimiter": "e"}
+    yield {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, {"type": "Digits"}]}
+    yield {"type": "ByteLevel"}
+
+
+def post_processors():
+    yield {"type": "BertProcessing", "sep": ["[SEP]", 2], "cls": ["[CLS]", 1]}
+    yield {"type": "RobertaProcessing", "sep": ["[SEP]", 2], "cls": ["[CLS]", 1],
+           "trim_offsets": True, "add_prefix_space": False}
+    yield TEMPLATE
+    yield {"type": "Sequence", "processors": [TEMPLATE]}
+    yield {"type": "Sequence", "processors": [TEMPLATE, TEMPLATE]}
+
+
+def decoders():
+    yield {"type": "WordPiece", "prefix": "##", "cleanup": True}
+    yield {"type": "Fuse"}
+    yield {"type": "Replace", "pattern": {"String": "##"}, "content": ""}
+    yield {"type": "Strip", "content": "a", "start": 1, "stop": 1}
+    yield {"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "CTC"}]}
+
+
+def tokenizer_json():
+    yield tokenizer(normalizer=BERT, post_processor=TEMPLATE, added_tokens=[
+        token("[CLS]", 1, special=True), token("[SEP]", 2, special=True),
+        token("[MASK]", 90, lstrip=True, special=True), token("<a>", 7, rstrip=True),
+        token("AB", 8, normalized=True, single_word=True), token("<a>", 7, special=True),
+        token("ab", 8, normalized=True)])
+    for name, parts in (("normalizer", normalizers()), ("pre_tokenizer", pre_tokenizers()),
+                        ("post_processor", post_processors()), ("decoder", decoders())):
+        for part in parts:
+            yield tokenizer(**{name: part})
+    yield tokenizer(model={"type": "WordLevel", "unk_token": "[UNK]", "vocab": VOCAB})
+    yield tokenizer(model={"unk_token": "[UNK]", "vocab": {"a": 4294967295, "[UNK]": 7}})
+    yield tokenizer(model={"vocab": {}, "merges": []})
+    yield tokenizer(model={"vocab": [["a", -1.5]], "unk_id": 0})
+    yield tokenizer(model={"type": "WordPiece", "vocab": {}})
+    yield tokenizer(model=None)
+    yield tokenizer(added_tokens=[{"id": 1}])
+    yield tokenizer(version="2.0")
+    yield '{"model": {"vocab": {"a": 1, "\\ud800": 2}}}'
+    yield '{"model": {"vocab": {"a": 1, "b\\u00e9\\ud83d\\ude00\\t": 4294967296}}}'
+    yield b'{"model": {"vocab": {"\xff": 1}}}'
+
+
+def vocab():
+    words = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\nand\na\n##nd\n,\n"
+    yield words
+    yield words + "\0" + json.dumps({"do_lower_case": False, "strip_accents": True,
+                                     "model_max_length": 512, "cls_token": "[CLS]",
+                                     "tokenizer_class": "BertTokenizer"})
+    yield words + "\0" + json.dumps({"model_max_length": int(1e30), "added_tokens_decoder": {
+        "4": token("[MASK]", 4, special=True), "12": token("<a>", 12, lstrip=True)}})
+    yield words + "\0{}\0" + json.dumps({"unk_token": {"content": "[UNK]", "lstrip": True},
+                                         "additional_special_tokens": ["<a>"]}) + \
+        "\0" + json.dumps({"<a>": 11, "<b>": 10})
+    yield words + "\0" + json.dumps({"tokenizer_class": "MPNetTokenizer"})
+    yield words + "\0" + json.dumps({"tokenizer_class": "FunnelTokenizer",
+                                     "do_lower_case": "x"})
+    yield "\xa0a\u3000\r\n\r\n\nb"
+    yield "\0[]"
+    yield ""
+
+
+def encode():
+    texts = ["Hello, The fox jumps!", "caf\u00e9 cafe\u0301 \u1e9b\u0323 \u0344", "\u4e2d\u56fd \uac00\u1100\u1161\u11a8",
+             "[MASK] <new>  <l> <r>  <b> x<w> UP", "a\0b\tc\u200d\ufeff\ufffd", "\u302e\u0316\u08d4\u0301" * 20,
+             "``ll`` 12 3.4", "\u0130\u03a3\u00df \ufb01\u2460", "x" * 130, "  "]
+    for number, text in enumerate(texts):
+        for kind in range(6):
+            yield bytes([kind, (number * 37 + kind) % 256]) + text.encode() + \
+                (b"\xff" + texts[kind].encode() if number % 2 else b"")
+    yield b"\0\0a\xed\xa0\x80"
+
+
+if __name__ == "__main__":
+    write("fuzz_tokenizer_json", tokenizer_json())
+    write("fuzz_tokenizer_vocab", vocab())
+    write("fuzz_encode", encode())
