@@ -9,19 +9,19 @@ FUZZ_SECONDS ?= 600
 all: release
 
 release debug asan tsan:
-	cmake --preset $@ --log-level=WARNING
+	@cmake --preset $@ --log-level=WARNING >/dev/null
 	cmake --build --preset $@ --parallel $(JOBS)
 
 demo:
 	scripts/setup build models
-	cmake --preset release --log-level=WARNING
+	@cmake --preset release --log-level=WARNING >/dev/null
 	cmake --build --preset release --parallel $(JOBS) --target mm
 	scripts/demo
 
 test:
 	scripts/setup
 	$(MAKE) --no-print-directory release
-	scripts/run-tests --build-dir build --jobs $(JOBS)
+	scripts/run-tests --build-dir build --jobs $(JOBS) $(TEST_ARGUMENTS)
 
 lint:
 	scripts/lint
