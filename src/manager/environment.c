@@ -14,7 +14,7 @@
 static const size_t max_dotenv_bytes = 1 << 20;
 
 // Variables of that prefix that are no settings.
-static const char reserved[] = "MM_SERVER MM_CPU_KERNELS MM_BUILD_DIR MM_SHARED_DIR";
+static const char reserved[] = "MM_SERVER MM_CPU_KERNELS MM_BINARY MM_BUILD_DIR MM_SHARED_DIR";
 
 // "worker_pool.num_workers" against "WORKER_POOL__NUM_WORKERS".
 static bool names_match(const char *name, const char *variable) {
