@@ -20,7 +20,7 @@ typedef struct mm_encode_options {
     bool add_special_tokens; // what the post-processor adds
     size_t max_length;       // special tokens included; 0 = no limit
     mm_truncate_side side;
-    bool want_offsets; // fill offsets and tokens (slower)
+    bool want_offsets; // fill offsets (slower)
 } mm_encode_options;
 
 // What encoding gave: arrays of `count`. Zero-initialise, reuse, then mm_encoding_free.

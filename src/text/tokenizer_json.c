@@ -112,14 +112,17 @@ mm_status mm_tokenizer_read_json(mm_tokenizer *tokenizer, const char *json, size
     if (!mm_utf8_valid(json, length, &bad))
         return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: not UTF-8 at byte %zu", where, bad);
     mm_json_part vocabulary = mm_json_locate(json, length, "model", "vocab");
-    if (vocabulary.start && *vocabulary.start != '{')
+    if (vocabulary.start && (vocabulary.length == 0 || *vocabulary.start != '{'))
         vocabulary = (mm_json_part){0}; // an array of pieces, or nonsense
+    mm_status status = MM_STATUS_OK;
+    if (vocabulary.start)
+        status = mm_vocabulary_read_object(&tokenizer->model.vocabulary, vocabulary,
+                                           &vocabulary.length, where, error);
     json_t *root = NULL;
-    mm_status status = parse_without(&root, json, length, vocabulary, where, error);
+    if (!status)
+        status = parse_without(&root, json, length, vocabulary, where, error);
     if (!status && !json_is_object(root))
         status = mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: must hold a JSON object", where);
-    if (!status && vocabulary.start)
-        status = mm_vocabulary_read_object(&tokenizer->model.vocabulary, vocabulary, where, error);
     if (!status)
         status = read_components(tokenizer, root, where, error);
     json_decref(root);

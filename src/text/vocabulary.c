@@ -26,11 +26,8 @@ static size_t first_slot(const mm_vocabulary *vocabulary, uint64_t hash) {
     return (size_t)((hash * UINT64_C(0x9E3779B97F4A7C15)) >> (64 - vocabulary->bits));
 }
 
-static bool grow_slots(mm_vocabulary *vocabulary) {
-    unsigned bits = vocabulary->bits ? vocabulary->bits + 1 : 10;
-    if (bits > 33)
-        return false;
-    uint64_t *slots = mm_calloc((size_t)1 << bits, sizeof(*slots));
+static bool set_slots(mm_vocabulary *vocabulary, unsigned bits) {
+    uint64_t *slots = bits <= 33 ? mm_calloc((size_t)1 << bits, sizeof(*slots)) : NULL;
     if (!slots)
         return false;
     mm_free(vocabulary->slots);
@@ -94,18 +91,31 @@ static bool reserve_bytes(mm_vocabulary *vocabulary, size_t extra) {
     return true;
 }
 
+static bool set_capacity(mm_vocabulary *vocabulary, size_t capacity) {
+    mm_vocabulary_entry *entries =
+        mm_array_realloc(vocabulary->entries, capacity, sizeof(*entries));
+    if (!entries)
+        return false;
+    vocabulary->entries = entries;
+    vocabulary->capacity = capacity;
+    return true;
+}
+
 static bool reserve_entry(mm_vocabulary *vocabulary) {
-    if (vocabulary->count == vocabulary->capacity) {
-        size_t capacity = vocabulary->capacity * 2 + 512;
-        mm_vocabulary_entry *entries =
-            mm_array_realloc(vocabulary->entries, capacity, sizeof(*entries));
-        if (!entries)
-            return false;
-        vocabulary->entries = entries;
-        vocabulary->capacity = capacity;
-    }
+    if (vocabulary->count == vocabulary->capacity &&
+        !set_capacity(vocabulary, vocabulary->capacity * 2 + 64))
+        return false;
     size_t slots = vocabulary->bits ? (size_t)1 << vocabulary->bits : 0;
-    return vocabulary->count * 2 < slots || grow_slots(vocabulary);
+    return vocabulary->count * 2 < slots ||
+           set_slots(vocabulary, vocabulary->bits ? vocabulary->bits + 1 : 7);
+}
+
+bool mm_vocabulary_reserve(mm_vocabulary *vocabulary, size_t count, size_t bytes) {
+    unsigned bits = 7;
+    while (((size_t)1 << bits) / 2 < count && bits < 32)
+        bits++;
+    return set_capacity(vocabulary, count + 64) && reserve_bytes(vocabulary, bytes) &&
+           set_slots(vocabulary, bits);
 }
 
 bool mm_vocabulary_add(mm_vocabulary *vocabulary, const char *token, size_t length, uint32_t id) {

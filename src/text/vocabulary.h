@@ -34,6 +34,8 @@ typedef struct mm_vocabulary {
 } mm_vocabulary;
 
 void mm_vocabulary_free(mm_vocabulary *vocabulary); // leaves a zeroed one
+// Makes room for about so many tokens; worth it only when they are many. False when out of memory.
+bool mm_vocabulary_reserve(mm_vocabulary *vocabulary, size_t count, size_t bytes);
 // Adds a token; one that is there already gets the new id. False when out of memory or beyond 4
 // GiB.
 bool mm_vocabulary_add(mm_vocabulary *vocabulary, const char *token, size_t length, uint32_t id);

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+enum { MAX_GUESS = 8 << 20 };
+
 typedef struct cursor {
     const char *at, *end;
 } cursor;
@@ -67,29 +69,24 @@ static bool skip_value(cursor *in) {
     return false;
 }
 
-static mm_json_part member(const char *text, size_t length, const char *key) {
-    cursor in = {text, text + length};
+static mm_json_part member(mm_json_part object, const char *key) {
+    cursor in = {object.start, object.start + object.length};
     mm_json_part name, none = {0};
     if (!take(&in, '{'))
         return none;
     while (skip_string(&in, &name) && take(&in, ':')) {
         skip_space(&in);
-        const char *start = in.at;
-        if (!skip_value(&in))
-            return none;
         if (name.length == strlen(key) && memcmp(name.start, key, name.length) == 0)
-            return (mm_json_part){start, (size_t)(in.at - start)};
-        if (!take(&in, ','))
+            return (mm_json_part){in.at, (size_t)(in.end - in.at)};
+        if (!skip_value(&in) || !take(&in, ','))
             return none;
     }
     return none;
 }
 
 mm_json_part mm_json_locate(const char *text, size_t length, const char *key1, const char *key2) {
-    mm_json_part part = member(text, length, key1);
-    if (part.start && key2)
-        part = member(part.start, part.length, key2);
-    return part;
+    mm_json_part part = member((mm_json_part){text, length}, key1);
+    return part.start ? member(part, key2) : part;
 }
 
 static bool read_hex(cursor *in, uint32_t *out) {
@@ -195,11 +192,16 @@ static member_result read_member(mm_vocabulary *vocabulary, cursor *in, mm_buffe
     return mm_vocabulary_add(vocabulary, text->data, length, id) ? MEMBER_OK : MEMBER_NO_MEMORY;
 }
 
-mm_status mm_vocabulary_read_object(mm_vocabulary *vocabulary, mm_json_part part, const char *where,
-                                    mm_error *error) {
+mm_status mm_vocabulary_read_object(mm_vocabulary *vocabulary, mm_json_part part, size_t *used,
+                                    const char *where, mm_error *error) {
     cursor in = {part.start, part.start + part.length};
     mm_buffer text;
     mm_buffer_init(&text, part.length + 1);
+    // An entry takes some 20 bytes as files are written today, 13 without line breaks. What follows
+    // the vocabulary is counted too, so the guess has a limit.
+    size_t estimate = part.length < MAX_GUESS ? part.length / 16 : MAX_GUESS / 16;
+    if (estimate > 1000 && !mm_vocabulary_reserve(vocabulary, estimate, estimate * 8))
+        return mm_fail_memory(error, "the vocabulary");
     member_result result = take(&in, '{') ? MEMBER_OK : MEMBER_BAD;
     if (!result && !take(&in, '}')) {
         do {
@@ -208,9 +210,8 @@ mm_status mm_vocabulary_read_object(mm_vocabulary *vocabulary, mm_json_part part
         if (!result && !take(&in, '}'))
             result = MEMBER_BAD;
     }
-    if (!result && in.at != in.end)
-        result = MEMBER_BAD;
     mm_buffer_free(&text);
+    *used = (size_t)(in.at - part.start);
     if (result == MEMBER_BAD)
         return mm_fail(error, MM_STATUS_MODEL_CORRUPT,
                        "%s: \"vocab\" must map tokens to ids from 0 to 4294967295; it does not at "

@@ -14,12 +14,13 @@ typedef struct mm_json_part { // bytes of a JSON text
     size_t length;
 } mm_json_part;
 
-// The value of object[key1][key2] (key2 may be NULL) in a text that need not be valid JSON: what is
-// found is only as well-formed as the text.
+// Where the value of object[key1][key2] begins in a text that need not be valid JSON, and the rest
+// of the text behind that place.
 mm_json_part mm_json_locate(const char *text, size_t length, const char *key1, const char *key2);
-// Adds the members of an object {"token": id, ...} and finishes the vocabulary. The whole of `part`
-// must be one object of ids from 0 to 2^32-1, else MODEL_CORRUPT.
-mm_status mm_vocabulary_read_object(mm_vocabulary *vocabulary, mm_json_part part, const char *where,
-                                    mm_error *error);
+// Adds the members of the object {"token": id, ...} at the start of `part`, of ids from 0 to
+// 2^32-1, and finishes the vocabulary. *used is the length of the object. Anything else is
+// MODEL_CORRUPT.
+mm_status mm_vocabulary_read_object(mm_vocabulary *vocabulary, mm_json_part part, size_t *used,
+                                    const char *where, mm_error *error);
 
 #endif
