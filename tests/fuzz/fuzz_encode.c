@@ -4,8 +4,9 @@
 //
 // Covers: src/text/tokenizer.c src/text/offsets.c src/text/rewrite.c src/text/encode_work.c
 // Covers: src/text/normalizer_bert.c src/text/normalizer_unicode.c src/text/normalizer_edit.c
-// Covers: src/text/pretokenizer_chars.c src/text/model_wordpiece.c src/text/model_wordlevel.c
+// Covers: src/text/pretokenizer_chars.c src/text/model_wordpiece.c
 // Covers: src/text/unicode_text.c src/text/decoder_kinds.c
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "text/tokenizer.h"
@@ -34,8 +35,12 @@ static void open_all(void) {
                                                   "forms",        "accents",    "words"};
     for (int i = 0; i < TOKENIZERS; i++) {
         char path[1024];
-        snprintf(path, sizeof(path), MM_TESTS_DIR "/text/data/%s", names[i]);
-        require(mm_tokenizer_open(&tokenizers[i], path, NULL) == MM_STATUS_OK);
+        snprintf(path, sizeof(path), MM_TESTS_DIR "/text/data/%s/tokenizer.json", names[i]);
+        char *json;
+        size_t length;
+        require(mm_file_read(&json, &length, path, 1 << 20, NULL) == MM_STATUS_OK);
+        require(mm_tokenizer_parse(&tokenizers[i], json, length, path, NULL) == MM_STATUS_OK);
+        mm_free(json);
     }
     atexit(close_all);
 }
@@ -58,6 +63,41 @@ static void check(const mm_encoding *plain, const mm_encoding *full, size_t poin
                 full->offsets[i * 2 + 1] <= points);
     require(plain->truncated == (plain->count < plain->full_count));
     require(max_length < 4 || plain->count <= max_length);
+}
+
+// The tokens of the ids are those that the accessors know.
+static void check_tokens(const mm_tokenizer *tokenizer, const mm_encoding *encoding) {
+    size_t size = mm_tokenizer_vocab_size(tokenizer), length;
+    for (size_t i = 0; i < encoding->count; i++) {
+        require(encoding->ids[i] >= 0 && (size_t)encoding->ids[i] < size);
+        const char *token = mm_tokenizer_token(tokenizer, encoding->ids[i], &length);
+        require(token && strlen(token) == length);
+    }
+    require(mm_tokenizer_token_id(tokenizer, "[UNK]") == 1);
+    require(mm_tokenizer_token_id(tokenizer, "[no such token]") == -1);
+    require(mm_tokenizer_model_max_length(tokenizer) == 0);
+    require(mm_tokenizer_special_count(tokenizer, true) >=
+            mm_tokenizer_special_count(tokenizer, false));
+}
+
+// Fresh scratch, and one allocation that fails.
+static void encode_without_memory(const mm_tokenizer *tokenizer, const char *text, size_t length,
+                                  const char *pair, size_t pair_length,
+                                  const mm_encode_options *options) {
+    mm_encoding encoding = {0};
+    mm_error error = {0};
+    mm_memory_fail_after(1 + (length + pair_length) % 16, false);
+    mm_status status =
+        mm_tokenizer_encode(tokenizer, &encoding, text, length, pair, pair_length, options, &error);
+    char *decoded = NULL;
+    size_t decoded_length;
+    if (!status)
+        status = mm_tokenizer_decode(tokenizer, &decoded, &decoded_length, encoding.ids,
+                                     encoding.count, false, &error);
+    mm_memory_fail_after(0, false);
+    require(!status || status == MM_STATUS_OUT_OF_MEMORY);
+    mm_free(decoded);
+    mm_encoding_free(&encoding);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -87,6 +127,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                 &error) == MM_STATUS_OK);
     size_t points = count_points(text, length), more = pair ? count_points(pair, pair_length) : 0;
     check(&plain, &full, points > more ? points : more, options.max_length);
+    check_tokens(tokenizer, &full);
+    encode_without_memory(tokenizer, text, length, pair, pair_length, &options);
     char *decoded;
     size_t decoded_length;
     require(mm_tokenizer_decode(tokenizer, &decoded, &decoded_length, plain.ids, plain.count,

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// tokenizer.json: what opens must encode and decode a text of all sorts, or say why not.
+// tokenizer.json: what opens must encode and decode a text of all sorts, or say why not; also when
+// memory runs out.
 //
 // Covers: src/text/tokenizer_json.c src/text/vocabulary_json.c src/text/vocabulary.c
 // Covers: src/text/normalizer.c src/text/pretokenizer.c src/text/postprocessor.c
 // Covers: src/text/decoder.c src/text/token_model.c src/text/added_tokens.c
+// Covers: src/text/model_wordlevel.c
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "text/tokenizer.h"
+#include "text/tokenizer_files.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,46 +25,75 @@ static void check(mm_status status, const mm_error *error) {
                         mm_utf8_valid(error->message, strlen(error->message), NULL)));
 }
 
-static void encode_and_decode(const mm_tokenizer *tokenizer) {
+static mm_status encode_and_decode(const mm_tokenizer *tokenizer, mm_error *error) {
     static const char text[] = "Hello, the [MASK] <a>  \xC3\x89t\xC3\xA9 12 a\xCC\xA3\xCC\x81 "
                                "\xE4\xB8\xAD\xF0\x9F\x98\x80 x\0y ab abab";
     mm_encoding encoding = {0};
-    mm_error error = {0};
-    for (int i = 0; i < 4; i++) {
+    mm_status status = MM_STATUS_OK;
+    for (int i = 0; i < 4 && !status; i++) {
         mm_encode_options options = {.add_special_tokens = i != 1,
                                      .max_length = i == 2 ? 4 : 0,
                                      .side = MM_TRUNCATE_LEFT,
                                      .want_offsets = i > 1};
-        mm_status status =
+        status =
             mm_tokenizer_encode(tokenizer, &encoding, text, sizeof(text) - 1, i == 3 ? text : NULL,
-                                i == 3 ? sizeof(text) - 1 : 0, &options, &error);
-        check(status, &error);
-        if (status)
-            break;
-        char *decoded;
-        size_t length;
-        require(mm_tokenizer_decode(tokenizer, &decoded, &length, encoding.ids, encoding.count,
-                                    i == 1, &error) == MM_STATUS_OK);
-        require(mm_utf8_valid(decoded, length, NULL));
+                                i == 3 ? sizeof(text) - 1 : 0, &options, error);
+        char *decoded = NULL;
+        size_t length = 0;
+        if (!status)
+            status = mm_tokenizer_decode(tokenizer, &decoded, &length, encoding.ids, encoding.count,
+                                         i == 1, error);
+        require(mm_utf8_valid(decoded ? decoded : "", length, NULL));
         mm_free(decoded);
     }
     mm_encoding_free(&encoding);
+    return status;
+}
+
+// An input that begins with V is vocab.txt.
+static mm_status open_and_use(const char *data, size_t size, mm_error *error) {
+    mm_tokenizer *tokenizer = NULL;
+    mm_status status;
+    if (size && data[0] == 'V') {
+        const mm_tokenizer_settings settings = {0};
+        status = mm_tokenizer_make(&tokenizer, error);
+        if (!status)
+            status = mm_tokenizer_read_vocabulary(tokenizer, data + 1, size - 1, &settings,
+                                                  "vocab.txt", error);
+        if (!status)
+            status = mm_added_tokens_prepare(&tokenizer->added, &tokenizer->normalizers, error);
+    } else {
+        status = mm_tokenizer_parse(&tokenizer, data, size, "tokenizer.json", error);
+        require((status == MM_STATUS_OK) == (tokenizer != NULL));
+    }
+    if (!status)
+        status = encode_and_decode(tokenizer, error);
+    if (!status)
+        status = mm_tokenizer_prepend_lowercase(tokenizer, error);
+    size_t length;
+    if (!status)
+        (void)mm_tokenizer_token(tokenizer, (int32_t)size, &length);
+    mm_tokenizer_free(tokenizer);
+    return status;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    mm_tokenizer *tokenizer;
+    static bool prepared;
+    if (!prepared)
+        json_set_alloc_funcs(mm_malloc, mm_free);
+    prepared = true;
     mm_error error = {0};
-    mm_status status =
-        mm_tokenizer_parse(&tokenizer, (const char *)data, size, "tokenizer.json", &error);
+    mm_memory_fail_after(0, false);
+    mm_status status = open_and_use((const char *)data, size, &error);
     check(status, &error);
-    require((status == MM_STATUS_OK) == (tokenizer != NULL));
-    if (!tokenizer)
-        return 0;
-    encode_and_decode(tokenizer);
-    check(mm_tokenizer_prepend_lowercase(tokenizer, &error), &error);
-    size_t length;
-    (void)mm_tokenizer_token(tokenizer, (int32_t)size, &length);
-    require(mm_tokenizer_kind(tokenizer)[0] != '\0');
-    mm_tokenizer_free(tokenizer);
+    // Again, with one allocation that fails: any one, but the same each time.
+    size_t allocations = mm_memory_allocations(), sum = size;
+    for (size_t i = 0; i < size; i++)
+        sum = sum * 31 + data[i];
+    mm_memory_fail_after(1 + sum % (allocations + 1), false);
+    mm_status again = open_and_use((const char *)data, size, &error);
+    mm_memory_fail_after(0, false);
+    check(again, &error);
+    require(again == status || again == MM_STATUS_OUT_OF_MEMORY);
     return 0;
 }

@@ -94,6 +94,7 @@ def tokenizer_json():
     yield tokenizer(model=None)
     yield tokenizer(added_tokens=[{"id": 1}])
     yield tokenizer(version="2.0")
+    yield "V[PAD]\n[UNK]\n[CLS]\n[SEP]\nthe\nab\n##ab\n"
     yield '{"model": {"vocab": {"a": 1, "\\ud800": 2}}}'
     yield '{"model": {"vocab": {"a": 1, "b\\u00e9\\ud83d\\ude00\\t": 4294967296}}}'
     yield b'{"model": {"vocab": {"\xff": 1}}}'
