@@ -92,24 +92,21 @@ static void shortest(uint32_t *digits, int32_t *exponent, uint32_t mantissa, int
     *exponent = k;
 }
 
-static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233"
-                            "34353637383940414243444546474849505152535455565758596061626364656667"
-                            "6869707172737475767778798081828384858687888990919293949596979899";
+// Eight digits with leading zeros, the first in the lowest byte: halves, quarters and single digits
+// are split side by side in one register.
+static uint64_t eight_digits(uint32_t value) {
+    uint64_t fours = value / 10000 | (uint64_t)(value % 10000) << 32;
+    uint64_t hundreds = (fours * 5243 >> 19) & 0x0000007F0000007F; // by 100
+    uint64_t twos = hundreds | (fours - 100 * hundreds) << 16;
+    uint64_t tens = (twos * 103 >> 10) & 0x000F000F000F000F; // by 10
+    return 0x3030303030303030 + (tens | (twos - 10 * tens) << 8);
+}
 
-// The digits of value, without leading zeros, written to end before `end`.
-static char *write_back(char *end, uint32_t value) {
-    while (value >= 100) {
-        end -= 2;
-        memcpy(end, pairs + value % 100 * 2, 2);
-        value /= 100;
-    }
-    if (value >= 10) {
-        end -= 2;
-        memcpy(end, pairs + value * 2, 2);
-    } else {
-        *--end = (char)('0' + value);
-    }
-    return end;
+static int32_t count_digits(uint32_t value) { // of a value above 0
+    static const uint32_t powers[] = {1,      10,      100,      1000,      10000,
+                                      100000, 1000000, 10000000, 100000000, 1000000000};
+    int32_t about = ((32 - __builtin_clz(value)) * 1233) >> 12; // log10, or one more
+    return about + (value >= powers[about]);
 }
 
 static size_t put_exponent(char *out, int32_t exponent) {
@@ -117,19 +114,38 @@ static size_t put_exponent(char *out, int32_t exponent) {
     *out++ = 'e';
     *out++ = exponent < 0 ? '-' : '+';
     uint32_t magnitude = (uint32_t)(exponent < 0 ? -exponent : exponent);
-    memcpy(out, pairs + magnitude * 2, 2);
-    return (size_t)(out + 2 - start);
+    *out++ = (char)('0' + magnitude / 10);
+    *out++ = (char)('0' + magnitude % 10);
+    return (size_t)(out - start);
 }
 
-// Places the point as Python's repr does: plain from 1e-4 to below 1e16, else with an exponent.
-// Plain numbers above 2^24 would need padding zeros; those take the exponent from 1e9 on, so that
-// MM_FLOAT_TEXT_MAX holds.
+// Writes the digits, at most nine, and up to nine bytes in all; returns how many digits. What is
+// written is of fixed size: a jump that depends on random digits costs more than all the
+// arithmetic.
+static int32_t write_digits(char *out, uint32_t value) {
+    int32_t length = count_digits(value);
+    uint32_t first = value / 100000000;
+    uint64_t rest = eight_digits(value % 100000000);
+    bool nine = length == 9;
+    *out = (char)('0' + first);
+    out += nine;
+    rest >>= nine ? 0 : 8 * (8 - length);
+    memcpy(out, &rest, sizeof(rest));
+    return length;
+}
+
+// Places the point as Python's repr does: plain from 1e-4 on; from 1e9 on with an exponent, which
+// keeps MM_FLOAT_TEXT_MAX small.
 static size_t place_point(char *out, uint32_t digits, int32_t exponent) {
-    char text[10];
-    char *end = text + sizeof(text);
-    const char *first = write_back(end, digits);
-    int32_t length = (int32_t)(end - first);
+    int32_t length = count_digits(digits);
     int32_t point = length + exponent; // digits in front of the point
+    if (point <= 0 && point > -4) {
+        memcpy(out, "0.000", 5);
+        (void)write_digits(out + 2 - point, digits);
+        return (size_t)(2 - point + length);
+    }
+    char first[16];
+    (void)write_digits(first, digits);
     char *at = out;
     if (point > 0 && point <= 9) {
         int32_t before = length < point ? length : point;
@@ -144,20 +160,15 @@ static size_t place_point(char *out, uint32_t digits, int32_t exponent) {
         } else {
             *at++ = '0';
         }
-    } else if (point <= 0 && point > -4) {
-        memcpy(at, "0.000", 5);
-        at += 2 - point;
-        memcpy(at, first, (size_t)length);
-        at += length;
-    } else {
-        *at++ = first[0];
-        if (length > 1) {
-            *at++ = '.';
-            memcpy(at, first + 1, (size_t)(length - 1));
-            at += length - 1;
-        }
-        at += put_exponent(at, point - 1);
+        return (size_t)(at - out);
     }
+    *at++ = first[0];
+    if (length > 1) {
+        *at++ = '.';
+        memcpy(at, first + 1, (size_t)(length - 1));
+        at += length - 1;
+    }
+    at += put_exponent(at, point - 1);
     return (size_t)(at - out);
 }
 

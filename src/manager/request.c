@@ -176,8 +176,8 @@ mm_status mm_request_add_ids(mm_request *request, const int32_t *ids, size_t cou
     size_t need;
     if (!mm_size_add(&need, used, count))
         return mm_fail_memory(error, "the ids of a request");
-    if (need > request->ids_capacity) {
-        size_t capacity = need + need / 2;
+    if (need > request->ids_capacity || !request->ids) { // never NULL behind the first list
+        size_t capacity = need + need / 2 + 1;
         int32_t *bigger = mm_array_realloc(request->ids, capacity, sizeof(*bigger));
         if (!bigger)
             return mm_fail_memory(error, "the ids of a request");

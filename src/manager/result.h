@@ -11,7 +11,8 @@ struct mm_result {
     float *vectors;  // [count * dimension]
     int32_t *tokens; // [count]
     bool *truncated; // [count]
-    int32_t *ids;    // with return_ids: all sequences one behind the other
+    bool returns_ids;
+    int32_t *ids;    // with returns_ids: all sequences one behind the other
     size_t *starts;  // [count + 1], with ids
     char *prompt;    // or NULL
     char *model_name;

@@ -59,7 +59,7 @@ static bool put_embeddings(mm_buffer *out, const mm_result *result) {
          put_flags(out, ", \"truncated\": [", result->truncated, result->count) &&
          put_flags(out, ", \"cached\": [", NULL, result->count) &&
          mm_buffer_puts(out, ", \"prompt\": ") && mm_json_put_string_or_null(out, result->prompt);
-    return ok && (!result->ids || put_ids(out, result));
+    return ok && (!result->returns_ids || put_ids(out, result));
 }
 
 static bool put_preload(mm_buffer *out, const mm_result *result) {

@@ -126,6 +126,7 @@ static mm_status describe(mm_job *job, mm_error *error) {
     if (!status)
         status = copy_text(&result->id, mm_request_text(job->request, MM_PARAM_ID, NULL), error);
     result->id_is_number = job->request->id_is_number;
+    result->returns_ids = job->returns_ids;
     result->device = deployment->device;
     result->dtype = deployment->dtype == MM_COMPUTE_BF16 ? "bf16" : "f32";
     result->device_fallback = job->device_fallback;

@@ -169,8 +169,52 @@ def modules():
         yield parts("", "", "", value)
 
 
+def requests():
+    whole = {"task_type": "embedding", "model_name": "org/name", "task_data": ["a", "b\0c", ""],
+             "num_workers": 2, "device": "cuda:0", "keep_alive": -0.5, "revision": "main",
+             "dtype": "bf16", "timeout_ms": 100, "priority": "bulk", "truncate": "error",
+             "return_ids": True, "id": "x", "prompt": "", "prompt_name": "query",
+             "input_role": "document", "normalize": False, "dimensions": 8, "max_length": 4,
+             "use_cache": None, "op": "task"}
+    least = {name: whole[name] for name in ("task_type", "model_name")}
+    yield json.dumps(whole)
+    yield json.dumps({**least, "task_data": "text", "id": -7})
+    yield json.dumps({**least, "task_data": None, "num_workers": None, "keep_alive": 3})
+    yield json.dumps({**least, "input_ids": [[1, 2, 3], [], [4]]})
+    yield json.dumps({"op": "release", "model_name": "m", "id": 1})
+    yield json.dumps({"op": "release"})
+    yield json.dumps({"op": "release", "model_name": "a\0b"})
+    yield json.dumps({"op": "status", "id": "s"})
+    yield json.dumps({"op": "status", "more": 1})
+    yield json.dumps({"op": 5})
+    for change in [{"task_data": 5}, {"task_data": ["a", 5]}, {"input_ids": 1}, {"input_ids": [1]},
+                   {"input_ids": [[-1]]}, {"input_ids": [["a"]]}, {"input_ids": [[2**31]]},
+                   {"task_data": [], "input_ids": []}, {"task_data": "a", "unknown\"\\": 1},
+                   {"task_data": "a", "device": "tpu"}, {"task_data": "a", "task_type": "rerank"},
+                   {"task_data": "a", "task_type": "text_generation"},
+                   {"task_data": "a", "normalize": 1}, {"task_data": "a", "num_workers": 1.5},
+                   {"task_data": "a", "num_workers": 0}, {"task_data": "a", "keep_alive": "1"},
+                   {"task_data": "a", "timeout_ms": 1e300}, {"task_data": "a", "prompt": "a\0"},
+                   {"task_data": "a", "id": []}, {"task_data": "a", "id": 2**70},
+                   {"task_data": "a", "model_name": ""}, {"task_data": "a", "dtype": "f64"},
+                   {"task_data": "a", "task_type": None}, {"task_data": "a", "model_name": None},
+                   {"task_data": "a" * 300}, {"task_data": ["x"] * 40}]:
+        yield json.dumps({**least, **change})
+    yield b'{"task_type": "embedding", "model_name": "m", "task_data": ["a,[", "b\\"", "x\xc3("]}'
+    yield b'{"task_data": "\xff"}'
+    yield b'{"task_data": ["a", "\\ud800"], "id": {"task_data": ["\xff"]}}'
+    yield b'{"a": ["\xff"], "task_data": []}'
+    for text in ["", "5", "[]", "{", "{}", '{"id": "only"}']:
+        yield text
+    yield "\0# comment\nA=1\r\n export B = two words # more\nC='x\ny'\nD=\"a\\n\\\"b\" # c\nE=\n"
+    yield "\0A"
+    yield "\0A='x"
+    yield "\0A='x' y"
+
+
 if __name__ == "__main__":
     write("fuzz_safetensors", safetensors())
     write("fuzz_json", texts())
     write("fuzz_config", configs())
     write("fuzz_modules", modules())
+    write("fuzz_request", requests())

@@ -189,8 +189,12 @@ static void test_no_such_models(void **state) {
 
 static void test_empty_and_preload(void **state) {
     (void)state;
-    json_t *result = fixture_json(&shared, TASK "\"task_data\": []}", MODEL);
+    json_t *result = fixture_json(&shared, TASK "\"task_data\": \"a\"}", MODEL);
+    assert_null(json_object_get(fixture_data(result), "input_ids"));
+    json_decref(result);
+    result = fixture_json(&shared, TASK "\"task_data\": [], \"return_ids\": true}", MODEL);
     const json_t *data = fixture_data(result);
+    assert_true(json_is_array(json_object_get(data, "input_ids")));
     static const char *const lists[] = {"embeddings", "tokens", "truncated", "cached"};
     for (size_t i = 0; i < 4; i++) {
         assert_true(json_is_array(json_object_get(data, lists[i])));
