@@ -12,9 +12,9 @@ struct mm_result {
     int32_t *tokens; // [count]
     bool *truncated; // [count]
     bool returns_ids;
-    int32_t *ids;    // with returns_ids: all sequences one behind the other
-    size_t *starts;  // [count + 1], with ids
-    char *prompt;    // or NULL
+    int32_t *ids;   // with returns_ids: all sequences one behind the other
+    size_t *starts; // [count + 1], with ids
+    char *prompt;   // or NULL
     char *model_name;
     char *revision; // commit, or NULL for a directory
     char *fingerprint;
