@@ -4,6 +4,8 @@
 // opposite of utf8proc's answer.
 #include "text/unicode_text.h"
 
+const char mm_unicode_tables_utf8proc[] = "2.8.0";
+
 // BertNormalizer clean_text removes it.
 const mm_code_range mm_unicode_control_differs[] = {
     {0x890, 0x891}, {0x8E2, 0x8E2}, {0x110CD, 0x110CD}, {0x13430, 0x1343F}};

@@ -34,6 +34,7 @@ typedef struct mm_lower_difference {
 MM_UNICODE_DIFFERENCES(MM_UNICODE_DECLARE)
 #undef MM_UNICODE_DECLARE
 extern const mm_lower_difference mm_unicode_lower_differs[];
+extern const char mm_unicode_tables_utf8proc[]; // the version that the tables correct
 extern const size_t mm_unicode_lower_differs_count;
 
 bool mm_unicode_is_space(uint32_t code);       // White_Space

@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <utf8proc.h>
+
 #include "check.h"
+#include "text/code_point_sums.h"
 
 #define DATA MM_SHARED_DIR "/tokenizers/codepoints"
 
@@ -140,8 +143,72 @@ static void test_mappings(void **state) {
     assert_int_equal(differences, 0);
 }
 
+// The same without the data beside the checkout: only whether all agree, not which do not.
+static uint64_t add_bytes(uint64_t hash, const char *bytes, size_t length) {
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3u;
+    return hash;
+}
+
+static uint64_t sum_property(bool (*has)(uint32_t code)) {
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (uint32_t code = 0; code <= 0x10FFFF; code++) {
+        char text[4];
+        if (code == 0xD800)
+            code = 0xE000;
+        if (has(code))
+            hash = add_bytes(hash, text, mm_utf8_encode(text, code));
+    }
+    return hash;
+}
+
+static uint64_t sum_mapping(const char *name) {
+    mm_normalizer_list list = {0};
+    mm_error error = {0};
+    json_t *config = json_pack("{s:s}", "type", name);
+    assert_ok(mm_normalizer_read(&list, config, name, &error), error);
+    json_decref(config);
+    mm_rewrite rewrite = {0};
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (uint32_t code = 0; code <= 0x10FFFF; code++) {
+        char text[4];
+        if (code == 0xD800)
+            code = 0xE000;
+        mm_rewrite_begin(&rewrite, text, mm_utf8_encode(text, code), 0, false);
+        mm_normalizer_run(&list, &rewrite);
+        hash = add_bytes(hash, rewrite.text, rewrite.length);
+        hash = add_bytes(hash, "\n", 1);
+    }
+    mm_rewrite_free(&rewrite);
+    mm_normalizer_list_free(&list);
+    return hash;
+}
+
+static void test_sums(void **state) {
+    (void)state;
+    assert_true(sum_property(mm_unicode_is_control) == SUM_CONTROL);
+    assert_true(sum_property(mm_unicode_is_nonspacing) == SUM_NONSPACING);
+    assert_true(sum_property(mm_unicode_is_mark) == SUM_MARK);
+    assert_true(sum_property(mm_unicode_is_punctuation) == SUM_PUNCTUATION);
+    assert_true(sum_property(mm_unicode_is_numeric) == SUM_NUMERIC);
+    assert_true(sum_property(mm_unicode_is_word) == SUM_WORD);
+    assert_true(sum_mapping("Lowercase") == SUM_LOWERCASE);
+    assert_true(sum_mapping("NFC") == SUM_NFC);
+    assert_true(sum_mapping("NFD") == SUM_NFD);
+    assert_true(sum_mapping("NFKC") == SUM_NFKC);
+    assert_true(sum_mapping("NFKD") == SUM_NFKD);
+}
+
+// The tables correct one version of utf8proc; with another they must be made anew.
+static void test_tables_fit_utf8proc(void **state) {
+    (void)state;
+    assert_string_equal(utf8proc_version(), mm_unicode_tables_utf8proc);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tables_fit_utf8proc),
+        cmocka_unit_test(test_sums),
         cmocka_unit_test(test_properties),
         cmocka_unit_test(test_mappings),
     };

@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/team.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,6 +186,41 @@ static void test_large_texts(void **state) {
     assert_true(seconds < 60);
 }
 
+typedef struct shared_run {
+    const mm_tokenizer *tokenizer;
+    size_t counts[4];
+} shared_run;
+
+static void encode_many(void *payload, int member) {
+    shared_run *run = payload;
+    mm_encoding encoding = {0};
+    for (int i = 0; i < 200; i++) {
+        static const char text[] = "Hello <l>  caf\xC3\xA9 unbelievable <w> \xE4\xB8\xAD";
+        mm_encode_options options = {.add_special_tokens = true, .want_offsets = i % 2 == 0};
+        if (mm_tokenizer_encode(run->tokenizer, &encoding, text, strlen(text), NULL, 0, &options,
+                                NULL) == MM_STATUS_OK)
+            run->counts[member] += encoding.count;
+    }
+    mm_encoding_free(&encoding);
+}
+
+// Any number of threads may encode with one tokenizer (the thread sanitizer looks).
+static void test_threads(void **state) {
+    (void)state;
+    mm_tokenizer *tokenizer = open_data("added");
+    mm_team *team;
+    mm_error error = {0};
+    assert_ok(mm_team_create(&team, 4, &error), error);
+    shared_run run = {.tokenizer = tokenizer};
+    mm_team_run(team, encode_many, &run);
+    for (int i = 0; i < 4; i++) {
+        assert_true(run.counts[i] > 0);
+        assert_int_equal(run.counts[i], run.counts[0]);
+    }
+    mm_team_free(team);
+    mm_tokenizer_free(tokenizer);
+}
+
 static void check_open(const char *path, mm_status expected, const char *part) {
     mm_tokenizer *tokenizer;
     mm_error error = {0};
@@ -332,6 +368,7 @@ int main(void) {
         cmocka_unit_test(test_text_that_is_not_utf8),
         cmocka_unit_test(test_empty_pair),
         cmocka_unit_test(test_large_texts),
+        cmocka_unit_test(test_threads),
         cmocka_unit_test(test_open_fails),
         cmocka_unit_test(test_bad_json),
         cmocka_unit_test(test_deep_nesting),
