@@ -9,8 +9,10 @@
 #include "cli/options.h"
 #include "cli/output.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -33,14 +35,15 @@ typedef struct task_desk {
     mm_manager *manager;
     pthread_mutex_t input_lock;
     mm_input input;
-    bool alone;  // one thread: lines need no copy, and they may be large
-    bool closed; // no more lines: the end, a failure, or nobody reads the answers
+    bool alone;         // one thread: lines need no copy, and they may be large
+    atomic_bool closed; // no more lines: the end, a failure, or nobody reads the answers
     pthread_mutex_t output_lock;
-    bool failed;
+    atomic_bool failed;
 } task_desk;
 
+// Stays open to the end, as the handlers stay: a late signal must not write into another file.
 static int stop_pipe[2] = {-1, -1};
-static volatile sig_atomic_t stop_signal;
+static atomic_int stop_signal;
 
 static void on_signal(int number) {
     stop_signal = number;
@@ -48,7 +51,7 @@ static void on_signal(int number) {
 }
 
 static bool catch_signals(void) {
-    if (pipe(stop_pipe))
+    if (pipe2(stop_pipe, O_CLOEXEC))
         return false;
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
     (void)sigemptyset(&action.sa_mask);
@@ -62,19 +65,13 @@ static bool catch_signals(void) {
     return true;
 }
 
-// The handlers stay, for a signal that comes late: their write then fails, which does no harm.
-static void close_pipe(void) {
-    close(stop_pipe[0]);
-    close(stop_pipe[1]);
-}
-
 // The next line, copied so that another thread can read on meanwhile; false when there is none.
 static bool take_line(task_desk *desk, char **out, size_t *length) {
     mm_error error = {0};
     char *line;
     *out = NULL;
     (void)pthread_mutex_lock(&desk->input_lock);
-    int got = desk->closed ? 0 : mm_input_line(&desk->input, &line, length, &error);
+    int got = desk->closed || stop_signal ? 0 : mm_input_line(&desk->input, &line, length, &error);
     if (got > 0 && !(*out = desk->alone ? line : mm_strndup(line, *length))) {
         (void)mm_fail_memory(&error, "a line of input");
         got = -1;
@@ -94,13 +91,13 @@ static void answer(task_desk *desk, const char *result, bool failed) {
         "{\"success\": false, \"error\": {\"code\": \"OUT_OF_MEMORY\", "
         "\"message\": \"out of memory while writing the Result\", \"details\": {}}}";
     (void)pthread_mutex_lock(&desk->output_lock);
-    desk->failed |= failed;
+    if (failed)
+        desk->failed = true;
     bool written = mm_output_line(result ? result : no_memory) && mm_output_flush();
     (void)pthread_mutex_unlock(&desk->output_lock);
     if (!written) {
-        (void)pthread_mutex_lock(&desk->input_lock);
         desk->closed = true;
-        (void)pthread_mutex_unlock(&desk->input_lock);
+        (void)!write(stop_pipe[1], "", 1); // another thread may be waiting for input
     }
 }
 
@@ -157,7 +154,6 @@ static int run(const mm_command *command, int argc, char **argv) {
             status = desk.failed ? MM_EXIT_FAILED : MM_EXIT_OK;
         }
         mm_manager_free(desk.manager);
-        close_pipe();
     }
     mm_invocation_free(&line);
     if (stop_signal)

@@ -102,8 +102,23 @@ def test_a_signal_ends_the_input(mm, model, number):
     assert process.stdout.read() == b""
 
 
-def test_a_reader_that_leaves_ends_it(mm, model):
-    process = mm.start("task")
+def test_a_signal_ends_it_even_with_much_to_read(mm, model):
+    count = 20_000
+    (mm.folder / "many.jsonl").write_text((request(model, "x") + "\n") * count)
+    with open(mm.folder / "many.jsonl", "rb") as file:
+        process = subprocess.Popen([mm.path, "task"], stdin=file, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, cwd=mm.folder, env=mm.environment)
+        process.stdout.readline()
+        process.terminate()
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGTERM
+    assert out.endswith(b"\n") or out == b""
+    assert out.count(b"\n") < count - 1
+
+
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_a_reader_that_leaves_ends_it(mm, model, jobs):
+    process = mm.start("task", "--jobs", jobs)
     process.stdin.write(request(model, "x").encode() + b"\n")
     process.stdin.flush()
     process.stdout.readline()
