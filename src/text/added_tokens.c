@@ -96,11 +96,10 @@ mm_status mm_added_tokens_add(mm_added_tokens *tokens, const mm_added_token *tok
     else if (!mm_vocabulary_find(vocabulary, token->content, token->length, &copy.id))
         copy.id = free_id(tokens, vocabulary);
     copy.is_special = token->special || (known && known->is_special);
-    copy.is_matched = token->special || !known || !known->is_special;
-    if (known && copy.is_matched)
+    copy.shows_normalized = token->normalized || (known && known->shows_normalized);
+    copy.is_matched = true;
+    if (known)
         forget_patterns(tokens, token);
-    else if (known) // the special one goes on being looked for where it was
-        copy.normalized = known->normalized;
     return append(tokens, copy, error);
 }
 
@@ -159,7 +158,7 @@ static mm_status show_all(mm_added_tokens *tokens, const mm_normalizer_list *nor
     for (size_t i = 0; i < tokens->count && ok; i++) {
         mm_added_token *token = &tokens->items[i];
         mm_rewrite_begin(&rewrite, token->content, token->length, 0, false);
-        if (token->normalized)
+        if (token->shows_normalized)
             mm_normalizer_run(normalizers, &rewrite);
         char *shown =
             rewrite.failed ? NULL : mm_strndup(rewrite.length ? rewrite.text : "", rewrite.length);
@@ -186,14 +185,15 @@ static mm_status make_set(mm_added_set *set, const mm_added_tokens *tokens, bool
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < tokens->count; i++) {
             const mm_added_token *token = &tokens->items[i];
+            size_t length = normalized ? token->shown_length : token->length;
             if (!token->is_matched || token->normalized != normalized ||
-                token->special != (pass == 0) || token->shown_length == 0)
+                token->is_special != (pass == 0) || length == 0)
                 continue;
-            char *bytes = mm_strndup(token->shown, token->shown_length);
+            char *bytes = mm_strndup(normalized ? token->shown : token->content, length);
             if (!bytes)
                 return mm_fail_memory(error, "added tokens");
             set->patterns[set->count++] =
-                (mm_added_pattern){bytes, token->shown_length, (pass == 0 ? 0 : tokens->count) + i};
+                (mm_added_pattern){bytes, length, (pass == 0 ? 0 : tokens->count) + i};
         }
     }
     index_set(set);
@@ -294,6 +294,8 @@ static bool accept(mm_added_cutter *cutter, const mm_added_token *token, size_t 
             break;
         start = before;
     }
+    if (token->lstrip && start < cutter->done) // the token before may have swallowed blanks of ours
+        start = cutter->done;
     while (token->rstrip && end < cutter->length) {
         size_t after = end;
         if (!mm_unicode_is_space(mm_unicode_next(text, &after)))

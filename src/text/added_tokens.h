@@ -16,10 +16,11 @@ typedef struct mm_added_token {
     bool single_word, lstrip, rstrip, normalized, special;
     // Set by the list:
     char *owned; // its copy of the content
-    char *shown; // what decoding gives: the normalized content where `normalized`; owned
+    char *shown; // what decoding gives, owned: the content, normalized if `shows_normalized`
     size_t shown_length;
-    bool is_special; // this or an earlier token of that content is special
-    bool is_matched; // this one makes a pattern
+    bool shows_normalized; // this or an earlier token of that content is `normalized`
+    bool is_special;       // this or an earlier token of that content is special
+    bool is_matched;       // this one makes a pattern
 } mm_added_token;
 
 typedef struct mm_added_pattern {
