@@ -2,6 +2,7 @@
 """What the tests of the program share: the program, a model, and a folder in which both are at hand."""
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -53,8 +54,10 @@ class Program:
         return run
 
     def start(self, *words):
+        # A shell that runs the tests in the background has them ignore SIGINT, and mm with them.
         return subprocess.Popen([self.path, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, cwd=self.folder, env=self.environment)
+                                stderr=subprocess.PIPE, cwd=self.folder, env=self.environment,
+                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
     def shell(self, script):
         return subprocess.run(["bash", "-euo", "pipefail", "-c", script], capture_output=True,

@@ -202,10 +202,8 @@ static void test_release(void **state) {
     assert_int_equal(json_array_size(json_object_get(fixture_data(answer), "models")), 0);
     json_decref(answer);
     static const char *const bad[] = {"{\"op\": \"release\"}",
-                                      "{\"op\": \"release\", "
-                                      "\"model_name\": 5}",
-                                      "{\"op\": 5}", "{\"op\": \"plan\"}",
-                                      "{\"op\": \"status\", \"x\": 1}"};
+                                      "{\"op\": \"release\", \"model_name\": 5}", "{\"op\": 5}",
+                                      "{\"op\": \"plan\"}", "{\"op\": \"status\", \"x\": 1}"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         answer = fixture_json(&own, "%s", bad[i]);
         assert_true(strncmp(fixture_code(answer), "INVALID_", 8) == 0);

@@ -14,10 +14,13 @@ MINILM = ROOT / "build/models/all-MiniLM-L6-v2"
 
 
 def run(*arguments, lines=None, timeout=300):
-    """Runs mm; `lines` are JSON values for its standard input."""
+    """Runs mm; `lines` are JSON values for its standard input. The tester's settings stay out."""
+    environment = {name: value for name, value in os.environ.items()
+                   if not name.startswith(("MM_", "HF_"))}
     text = None if lines is None else "".join(json.dumps(line) + "\n" for line in lines)
     return subprocess.run([str(MM), *map(str, arguments)], input=text, text=True, cwd=ROOT,
-                          capture_output=True, timeout=timeout, check=False)
+                          capture_output=True, timeout=timeout, check=False,
+                          env=environment)
 
 
 def task(*requests, arguments=(), timeout=300):
