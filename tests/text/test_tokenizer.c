@@ -5,13 +5,13 @@
 #include "text/tokenizer.h"
 
 #include "base/buffer.h"
-#include "base/clock.h"
 #include "base/memory.h"
 #include "base/team.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "check.h"
 #include "scratch.h"
@@ -158,7 +158,9 @@ static void test_large_texts(void **state) {
                                         "<new>  <"};
     static const char *const names[] = {"bert-uncased", "added", "forms", "accents"};
     mm_encoding encoding = {0};
-    int64_t start = mm_clock_now_ns();
+    // Processor time, which other programs do not lengthen: 3 s, 35 s under ThreadSanitizer; what
+    // grows with the square of a text would take hours.
+    clock_t start = clock();
     for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
         mm_tokenizer *tokenizer = open_data(names[n]);
         for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
@@ -182,8 +184,7 @@ static void test_large_texts(void **state) {
         mm_tokenizer_free(tokenizer);
     }
     mm_encoding_free(&encoding);
-    int64_t seconds = (mm_clock_now_ns() - start) / 1000000000;
-    assert_true(seconds < 60);
+    assert_true((clock() - start) / CLOCKS_PER_SEC < 120);
 }
 
 typedef struct shared_run {
