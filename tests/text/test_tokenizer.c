@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "check.h"
 #include "scratch.h"
@@ -143,7 +142,7 @@ static char *repeat(const char *unit, size_t total, size_t *length) {
     return text;
 }
 
-// 10 MB of anything takes time in proportion: 20 s is 100 times what the slowest needs.
+// What grew with the square of such a text would take hours and run into the runner's time limit.
 static void test_large_texts(void **state) {
     (void)state;
     static const char *const units[] = {"x",
@@ -158,9 +157,6 @@ static void test_large_texts(void **state) {
                                         "<new>  <"};
     static const char *const names[] = {"bert-uncased", "added", "forms", "accents"};
     mm_encoding encoding = {0};
-    // Processor time, which other programs do not lengthen: 3 s, 35 s under ThreadSanitizer; what
-    // grows with the square of a text would take hours.
-    clock_t start = clock();
     for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
         mm_tokenizer *tokenizer = open_data(names[n]);
         for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
@@ -184,7 +180,6 @@ static void test_large_texts(void **state) {
         mm_tokenizer_free(tokenizer);
     }
     mm_encoding_free(&encoding);
-    assert_true((clock() - start) / CLOCKS_PER_SEC < 120);
 }
 
 typedef struct shared_run {
