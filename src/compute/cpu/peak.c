@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { SIDE = 1024, REPEATS = 12, PRODUCTS = 40, READ_REPEATS = 4 };
+enum { SIDE = 1024, PANEL = 256, REPEATS = 12, PRODUCTS = 40, READ_REPEATS = 4 };
 
 static const size_t read_bytes = (size_t)128 << 20; // a thread; far beyond the caches
 
@@ -29,9 +29,11 @@ static void product_step(void *payload, int member) {
     const peak *work = payload;
     peak_member *own = &work->members[member];
     int before = mm_product_thread_enter();
-    for (int i = 0; i < PRODUCTS && !own->error.status; i++)
+    size_t panel_bytes = mm_product_packed_bytes(work->shape);
+    for (int i = 0; i < PRODUCTS * (SIDE / PANEL) && !own->error.status; i++)
         (void)mm_product_run(own->caller, work->shape, MM_PRODUCT_MAX_ROWS, own->out, own->x,
-                             own->weights, &own->error);
+                             own->weights + (size_t)(i % (SIDE / PANEL)) * panel_bytes,
+                             &own->error);
     mm_product_thread_leave(before);
 }
 
@@ -96,7 +98,7 @@ static void members_free(peak *work) {
 
 static mm_status product_rate(double *out, peak *work, mm_team *team, mm_products *products,
                               mm_compute_dtype dtype, mm_error *error) {
-    mm_status status = mm_products_shape(&work->shape, products, SIDE, SIDE, dtype, error);
+    mm_status status = mm_products_shape(&work->shape, products, PANEL, SIDE, dtype, error);
     if (status)
         return status;
     double operations = 2.0 * SIDE * SIDE * MM_PRODUCT_MAX_ROWS * PRODUCTS * work->threads;
