@@ -301,16 +301,22 @@ static bool goes_by(const mm_deployment *deployment, mm_name_kind kind, const ch
            (kind == MM_NAME_BARE && prefixed && strcmp(own + sizeof(prefix) - 1, name) == 0);
 }
 
+// All that go by the name, linked to each other: nobody else finds them any more, and what is asked
+// for from now on is a new deployment that this release does not concern.
 static mm_deployment *unlink_locked(mm_manager *manager, mm_name_kind kind, const char *name,
                                     const char *real) {
-    for (mm_deployment **at = &manager->deployments; *at; at = &(*at)->next) {
-        mm_deployment *found = *at;
-        if (goes_by(found, kind, name, real)) {
-            *at = found->next;
-            return found;
+    mm_deployment *found = NULL;
+    for (mm_deployment **at = &manager->deployments; *at;) {
+        mm_deployment *deployment = *at;
+        if (goes_by(deployment, kind, name, real)) {
+            *at = deployment->next;
+            deployment->next = found;
+            found = deployment;
+        } else {
+            at = &deployment->next;
         }
     }
-    return NULL;
+    return found;
 }
 
 mm_status mm_model_release(mm_manager *manager, const char *model_name, mm_release_info *info,
@@ -324,21 +330,22 @@ mm_status mm_model_release(mm_manager *manager, const char *model_name, mm_relea
         char real[PATH_MAX];
         bool exists = kind == MM_NAME_DIRECTORY && realpath(model_name, real);
         mm_release_info sum = {0};
-        mm_deployment *deployment;
         pthread_mutex_lock(&manager->lock);
-        while ((deployment = unlink_locked(manager, kind, model_name, exists ? real : NULL))) {
+        mm_deployment *found = unlink_locked(manager, kind, model_name, exists ? real : NULL);
+        for (mm_deployment *at = found; at; at = at->next) {
             int stopped;
-            sum.released |= deployment->state == MM_DEPLOYMENT_READY ||
-                            deployment->state == MM_DEPLOYMENT_LOADING;
+            sum.released |= at->state == MM_DEPLOYMENT_READY || at->state == MM_DEPLOYMENT_LOADING;
             sum.freed_bytes += mm_deployment_close_locked(
-                deployment, MM_STATUS_RELEASED, "the model was released while the request waited",
+                at, MM_STATUS_RELEASED, "the model was released while the request waited",
                 &stopped);
             sum.workers_stopped += stopped;
-            pthread_mutex_unlock(&manager->lock);
-            mm_deployment_free(deployment);
-            pthread_mutex_lock(&manager->lock);
         }
         pthread_mutex_unlock(&manager->lock);
+        while (found) {
+            mm_deployment *next = found->next;
+            mm_deployment_free(found);
+            found = next;
+        }
         if (info) {
             size_t size = info->struct_size < sizeof(sum) ? info->struct_size : sizeof(sum);
             sum.struct_size = info->struct_size;
