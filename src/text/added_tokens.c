@@ -151,7 +151,7 @@ static void index_set(mm_added_set *set) {
         set->only_first = (unsigned char)set->patterns[0].bytes[0];
 }
 
-static mm_status show_all(mm_added_tokens *tokens, const mm_normalizer_list *normalizers,
+static mm_status show_all(mm_added_tokens *tokens, const mm_stage_list *normalizers,
                           mm_error *error) {
     mm_rewrite rewrite = {0};
     bool ok = true;
@@ -210,7 +210,7 @@ static int compare_by_id(const void *left, const void *right, void *payload) {
     return *a < *b ? -1 : *a > *b;
 }
 
-mm_status mm_added_tokens_prepare(mm_added_tokens *tokens, const mm_normalizer_list *normalizers,
+mm_status mm_added_tokens_prepare(mm_added_tokens *tokens, const mm_stage_list *normalizers,
                                   mm_error *error) {
     free_set(&tokens->raw);
     free_set(&tokens->normalized);

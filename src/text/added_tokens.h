@@ -52,7 +52,7 @@ void mm_added_tokens_free(mm_added_tokens *tokens); // leaves an empty list
 mm_status mm_added_tokens_add(mm_added_tokens *tokens, const mm_added_token *token,
                               const mm_vocabulary *vocabulary, mm_error *error);
 // Makes the sets; call after the last add and whenever the normalizers change.
-mm_status mm_added_tokens_prepare(mm_added_tokens *tokens, const mm_normalizer_list *normalizers,
+mm_status mm_added_tokens_prepare(mm_added_tokens *tokens, const mm_stage_list *normalizers,
                                   mm_error *error);
 const mm_added_token *mm_added_tokens_by_id(const mm_added_tokens *tokens, uint32_t id);
 bool mm_added_tokens_has(const mm_added_tokens *tokens, const char *content, size_t length);

@@ -6,8 +6,6 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { MAX_DEPTH = 60 };
-
 void mm_decode_texts_init(mm_decode_texts *texts) {
     *texts = (mm_decode_texts){0};
     mm_buffer_init(&texts->bytes, SIZE_MAX / 2);
@@ -36,57 +34,14 @@ bool mm_decode_texts_add(mm_decode_texts *texts, const char *text, size_t length
     return mm_buffer_append(&texts->bytes, text, length) && mm_decode_texts_end(texts);
 }
 
-static mm_status append(mm_decoder_list *list, mm_decoder item, mm_error *error) {
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity * 2 + 4;
-        mm_decoder *items = mm_array_realloc(list->items, capacity, sizeof(*items));
-        if (!items) {
-            mm_free(item.settings);
-            return mm_fail_memory(error, "decoders");
-        }
-        list->items = items;
-        list->capacity = capacity;
-    }
-    list->items[list->count++] = item;
-    return MM_STATUS_OK;
-}
-
-static mm_status read_item(mm_decoder_list *list, const json_t *config, const char *where,
-                           int depth, mm_error *error) {
-    const char *type;
-    mm_status status = mm_json_get_string(&type, config, "type", NULL, where, error);
-    if (status)
-        return status;
-    if (!type || depth > MAX_DEPTH)
-        return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: %s", where,
-                       type ? "nested too deeply" : "\"type\" is missing");
-    if (strcmp(type, "Sequence") == 0) {
-        const json_t *items = json_object_get(config, "decoders");
-        if (!json_is_array(items))
-            return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: \"decoders\" must be an array",
-                           where);
-        for (size_t i = 0; i < json_array_size(items) && !status; i++)
-            status = read_item(list, json_array_get(items, i), where, depth + 1, error);
-        return status;
-    }
-    mm_decoder item = {.kind = mm_decoder_find_kind(type)};
-    if (!item.kind)
-        return mm_fail(error, MM_STATUS_MODEL_UNSUPPORTED,
-                       "%s: the decoder \"%s\" is not supported", where, type);
-    if (item.kind->read) {
-        status = item.kind->read(&item.settings, config, where, error);
-        if (status)
-            return status;
-    }
-    return append(list, item, error);
-}
+static const mm_stage_family family = {"decoder", "decoders", mm_decoder_find_kind};
 
 mm_status mm_decoder_read(mm_decoder_list *list, const json_t *config, const char *where,
                           mm_error *error) {
     if (!config || json_is_null(config))
         return MM_STATUS_OK;
     list->present = true;
-    return read_item(list, config, where, 0, error);
+    return mm_stages_read(&list->stages, &family, config, where, error);
 }
 
 mm_status mm_decoder_make_wordpiece(mm_decoder_list *list, const char *prefix, mm_error *error) {
@@ -100,10 +55,8 @@ mm_status mm_decoder_make_wordpiece(mm_decoder_list *list, const char *prefix, m
 }
 
 void mm_decoder_list_free(mm_decoder_list *list) {
-    for (size_t i = 0; i < list->count; i++)
-        mm_free(list->items[i].settings);
-    mm_free(list->items);
-    *list = (mm_decoder_list){0};
+    mm_stages_free(&list->stages);
+    list->present = false;
 }
 
 static bool join(mm_buffer *out, const mm_decode_texts *texts) {
@@ -121,10 +74,12 @@ mm_status mm_decoder_run(const mm_decoder_list *list, mm_decode_texts *texts, ch
     mm_decode_texts next;
     mm_decode_texts_init(&next);
     bool ok = true;
-    for (size_t i = 0; i < list->count && ok; i++) {
+    for (size_t i = 0; i < list->stages.count && ok; i++) {
+        const mm_stage *stage = &list->stages.items[i];
+        const mm_decoder_kind *kind = (const mm_decoder_kind *)stage->kind;
         next.count = 0;
         mm_buffer_clear(&next.bytes);
-        ok = list->items[i].kind->apply(list->items[i].settings, texts, &next);
+        ok = kind->apply(stage->settings, texts, &next);
         mm_decode_texts swap = *texts;
         *texts = next;
         next = swap;

@@ -5,9 +5,9 @@
 #ifndef MM_TEXT_DECODER_H
 #define MM_TEXT_DECODER_H
 
+#include "text/stages.h"
+
 #include "base/buffer.h"
-#include "base/error.h"
-#include "base/json.h"
 
 // The texts between two steps: one buffer, and where each text ends in it.
 typedef struct mm_decode_texts {
@@ -17,20 +17,13 @@ typedef struct mm_decode_texts {
 } mm_decode_texts;
 
 typedef struct mm_decoder_kind {
-    const char *type;
-    mm_status (*read)(void **settings, const json_t *config, const char *where, mm_error *error);
+    mm_stage_kind stage;
     // Appends to `out` what becomes of the texts of `in`; false when out of memory.
     bool (*apply)(const void *settings, const mm_decode_texts *in, mm_decode_texts *out);
 } mm_decoder_kind;
 
-typedef struct mm_decoder {
-    const mm_decoder_kind *kind;
-    void *settings; // a plain block
-} mm_decoder;
-
-typedef struct mm_decoder_list { // Sequence, flattened
-    mm_decoder *items;
-    size_t count, capacity;
+typedef struct mm_decoder_list {
+    mm_stage_list stages;
     bool present; // without a decoder texts are joined by blanks
 } mm_decoder_list;
 
@@ -50,6 +43,6 @@ static inline size_t mm_decode_texts_start(const mm_decode_texts *texts, size_t 
 // *out is NUL-terminated and the caller's to mm_free. Uses up `texts`.
 mm_status mm_decoder_run(const mm_decoder_list *list, mm_decode_texts *texts, char **out,
                          size_t *out_length, mm_error *error);
-const mm_decoder_kind *mm_decoder_find_kind(const char *type); // or NULL
+const mm_stage_kind *mm_decoder_find_kind(const char *type); // or NULL
 
 #endif

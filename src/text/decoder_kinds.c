@@ -182,15 +182,15 @@ static bool apply_strip(const void *settings, const mm_decode_texts *in, mm_deco
 }
 
 static const mm_decoder_kind kinds[] = {
-    {"WordPiece", read_wordpiece, apply_wordpiece},
-    {"Fuse", NULL, apply_fuse},
-    {"Replace", read_replace, apply_replace},
-    {"Strip", read_strip, apply_strip},
+    {{"WordPiece", read_wordpiece, NULL}, apply_wordpiece},
+    {{"Fuse", NULL, NULL}, apply_fuse},
+    {{"Replace", read_replace, NULL}, apply_replace},
+    {{"Strip", read_strip, NULL}, apply_strip},
 };
 
-const mm_decoder_kind *mm_decoder_find_kind(const char *type) {
+const mm_stage_kind *mm_decoder_find_kind(const char *type) {
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        if (strcmp(kinds[i].type, type) == 0)
-            return &kinds[i];
+        if (strcmp(kinds[i].stage.type, type) == 0)
+            return &kinds[i].stage;
     return NULL;
 }

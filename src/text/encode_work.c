@@ -5,6 +5,7 @@
 #include "text/offsets.h"
 
 void mm_encode_work_free(mm_encode_work *work) {
+    mm_rewrite_free(&work->normalized);
     mm_rewrite_free(&work->text);
     mm_free(work->pieces.items);
     mm_free(work->next_pieces.items);

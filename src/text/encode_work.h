@@ -26,7 +26,8 @@ typedef struct mm_token_list {
 } mm_token_list;
 
 typedef struct mm_encode_work {
-    mm_rewrite text;
+    mm_rewrite normalized; // what the normalizers made of a part of the original
+    mm_rewrite text;       // a part of that, as the pre-tokenizers leave it
     mm_piece_list pieces, next_pieces;
     mm_token_list sequences[2]; // text and pair
     mm_token_list *tokens;      // the one being filled
@@ -43,16 +44,20 @@ bool mm_piece_add(mm_piece_list *list, size_t start, size_t end);
 bool mm_token_reserve(mm_encode_work *work, size_t extra);
 // Remembers the blanks around the token added last, whose text is given.
 bool mm_token_note_blanks(mm_encode_work *work, const char *text, size_t length);
-// `start` and `end` are bytes of work->text.
-static inline bool mm_token_add(mm_encode_work *work, uint32_t id, size_t start, size_t end) {
+// `span` is in the original; not looked at unless offsets are wanted.
+static inline bool mm_token_add_span(mm_encode_work *work, uint32_t id, mm_span span) {
     mm_token_list *tokens = work->tokens;
     if (tokens->count == tokens->capacity && !mm_token_reserve(work, 1))
         return false;
     tokens->ids[tokens->count] = id;
     if (work->want_offsets)
-        tokens->spans[tokens->count] = mm_rewrite_origin(&work->text, start, end);
+        tokens->spans[tokens->count] = span;
     tokens->count++;
     return true;
+}
+// `start` and `end` are bytes of work->text.
+static inline bool mm_token_add(mm_encode_work *work, uint32_t id, size_t start, size_t end) {
+    return mm_token_add_span(work, id, mm_rewrite_span(&work->text, start, end));
 }
 
 #endif

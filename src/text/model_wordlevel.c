@@ -12,8 +12,9 @@ typedef struct wordlevel {
     char unknown[]; // for the error text
 } wordlevel;
 
-mm_status mm_wordlevel_read(mm_model *model, const json_t *config, const char *where,
-                            mm_error *error) {
+mm_status mm_wordlevel_read(mm_model *model, const json_t *config, const mm_model_parts *parts,
+                            const char *where, mm_error *error) {
+    (void)parts;
     const char *unknown;
     mm_status status = mm_json_get_string(&unknown, config, "unk_token", "<unk>", where, error);
     if (status)

@@ -16,8 +16,9 @@ typedef struct wordpiece {
     const char *unknown; // for the error text
 } wordpiece;
 
-mm_status mm_wordpiece_read(mm_model *model, const json_t *config, const char *where,
-                            mm_error *error) {
+mm_status mm_wordpiece_read(mm_model *model, const json_t *config, const mm_model_parts *parts,
+                            const char *where, mm_error *error) {
+    (void)parts;
     const char *unknown, *prefix;
     int64_t characters;
     mm_status status = mm_json_get_string(&unknown, config, "unk_token", "[UNK]", where, error);

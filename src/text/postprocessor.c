@@ -2,6 +2,7 @@
 #include "text/postprocessor.h"
 
 #include "base/memory.h"
+#include "text/stages.h"
 
 #include <string.h>
 
@@ -157,24 +158,9 @@ static const kind kinds[] = {
     {"TemplateProcessing", read_templates},
 };
 
-static mm_status read_one(mm_postprocessor *out, const json_t *config, const char *where, int depth,
+static mm_status read_one(void *context, const char *type, const json_t *config, const char *where,
                           mm_error *error) {
-    const char *type;
-    mm_status status = mm_json_get_string(&type, config, "type", NULL, where, error);
-    if (status)
-        return status;
-    if (!type || depth > 60)
-        return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: %s", where,
-                       type ? "nested too deeply" : "\"type\" is missing");
-    if (strcmp(type, "Sequence") == 0) {
-        const json_t *items = json_object_get(config, "processors");
-        if (!json_is_array(items))
-            return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: \"processors\" must be an array",
-                           where);
-        for (size_t i = 0; i < json_array_size(items) && !status; i++)
-            status = read_one(out, json_array_get(items, i), where, depth + 1, error);
-        return status;
-    }
+    mm_postprocessor *out = context;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (strcmp(kinds[i].type, type) != 0)
             continue;
@@ -190,9 +176,7 @@ static mm_status read_one(mm_postprocessor *out, const json_t *config, const cha
 
 mm_status mm_postprocessor_read(mm_postprocessor *out, const json_t *config, const char *where,
                                 mm_error *error) {
-    mm_status status = MM_STATUS_OK;
-    if (config && !json_is_null(config))
-        status = read_one(out, config, where, 0, error);
+    mm_status status = mm_stages_visit(config, "processors", read_one, out, where, error);
     if (!status && out->single.count == 0 && out->pair.count == 0)
         status = mm_postprocessor_make(out, "A0", "A0B1", 0, 0, error);
     return status;

@@ -72,6 +72,20 @@ void mm_rewrite_begin(mm_rewrite *rewrite, const char *text, size_t length, size
         set_identity(rewrite);
 }
 
+void mm_rewrite_begin_part(mm_rewrite *rewrite, const mm_rewrite *whole, size_t start, size_t end) {
+    rewrite->text = whole->text + start;
+    rewrite->length = end - start;
+    rewrite->base = whole->base;
+    rewrite->origins = NULL;
+    if (whole->origins) {
+        rewrite->origins = whole->origins + start;
+        if (start < end)
+            rewrite->base = rewrite->origins[0].start;
+    }
+    rewrite->out = &rewrite->buffers[0];
+    rewrite->failed = false;
+}
+
 void mm_rewrite_start(mm_rewrite *rewrite) {
     rewrite->read = 0;
     rewrite->written = 0;
@@ -146,12 +160,6 @@ void mm_rewrite_finish(mm_rewrite *rewrite) {
     if (rewrite->origins)
         rewrite->origins = done->origins;
     rewrite->out = done == &rewrite->buffers[0] ? &rewrite->buffers[1] : &rewrite->buffers[0];
-}
-
-mm_span mm_rewrite_origin(const mm_rewrite *rewrite, size_t start, size_t end) {
-    if (start == end)
-        return (mm_span){rewrite->base, rewrite->base};
-    return (mm_span){rewrite->origins[start].start, rewrite->origins[end - 1].end};
 }
 
 void mm_rewrite_add_mark(mm_rewrite *rewrite, mm_mark_list *list, mm_mark mark) {

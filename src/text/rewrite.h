@@ -49,6 +49,8 @@ typedef struct mm_rewrite {
 // original.
 void mm_rewrite_begin(mm_rewrite *rewrite, const char *text, size_t length, size_t base,
                       bool want_origins);
+// Begins with a part of what another rewrite has come to; that one must stay as it is meanwhile.
+void mm_rewrite_begin_part(mm_rewrite *rewrite, const mm_rewrite *whole, size_t start, size_t end);
 void mm_rewrite_free(mm_rewrite *rewrite);
 
 // Between start and finish a step uses up the input from left to right:
@@ -66,7 +68,13 @@ void mm_rewrite_finish(mm_rewrite *rewrite); // what was not read is dropped
 char *mm_rewrite_room(mm_rewrite *rewrite, size_t bytes);
 // Appends to one of the lists of marks.
 void mm_rewrite_add_mark(mm_rewrite *rewrite, mm_mark_list *list, mm_mark mark);
-// Where a part of the present text lies in the original. Only with origins; start <= end.
-mm_span mm_rewrite_origin(const mm_rewrite *rewrite, size_t start, size_t end);
+// Where a part of the present text lies in the original; nowhere without origins. start <= end.
+static inline mm_span mm_rewrite_span(const mm_rewrite *rewrite, size_t start, size_t end) {
+    if (!rewrite->origins)
+        return (mm_span){0};
+    if (start == end)
+        return (mm_span){rewrite->base, rewrite->base};
+    return (mm_span){rewrite->origins[start].start, rewrite->origins[end - 1].end};
+}
 
 #endif

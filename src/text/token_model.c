@@ -6,8 +6,8 @@
 #include <string.h>
 
 static const mm_model_kind kinds[] = {
-    {"WordPiece", mm_wordpiece_read, mm_wordpiece_tokenize},
-    {"WordLevel", mm_wordlevel_read, mm_wordlevel_tokenize},
+    {"WordPiece", true, mm_wordpiece_read, NULL, mm_wordpiece_tokenize},
+    {"WordLevel", true, mm_wordlevel_read, NULL, mm_wordlevel_tokenize},
 };
 
 // Older files have no "type": the shape decides, in the reference library's order.
@@ -21,7 +21,8 @@ static const char *type_by_shape(const json_t *config) {
     return "WordLevel";
 }
 
-mm_status mm_model_read(mm_model *model, const json_t *config, const char *where, mm_error *error) {
+mm_status mm_model_read(mm_model *model, const json_t *config, const mm_model_parts *parts,
+                        const char *where, mm_error *error) {
     if (!json_is_object(config))
         return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: \"model\" is missing", where);
     const char *type;
@@ -33,11 +34,11 @@ mm_status mm_model_read(mm_model *model, const json_t *config, const char *where
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (strcmp(kinds[i].type, type) != 0)
             continue;
-        if (!json_is_object(json_object_get(config, "vocab")))
+        if (kinds[i].wants_vocabulary && !json_is_object(json_object_get(config, "vocab")))
             return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: \"vocab\" must be an object",
                            where);
         model->kind = &kinds[i];
-        return kinds[i].read(model, config, where, error);
+        return kinds[i].read(model, config, parts, where, error);
     }
     return mm_fail(error, MM_STATUS_MODEL_UNSUPPORTED,
                    "%s: the tokenizer model \"%s\" is not supported", where, type);
@@ -51,13 +52,16 @@ mm_status mm_model_make_wordpiece(mm_model *model, const mm_wordpiece_options *o
     if (!config)
         return mm_fail_memory(error, "WordPiece");
     model->kind = &kinds[0];
-    mm_status status = mm_wordpiece_read(model, config, "WordPiece", error);
+    mm_status status = mm_wordpiece_read(model, config, NULL, "WordPiece", error);
     json_decref(config);
     return status;
 }
 
 void mm_token_model_free(mm_model *model) {
     mm_vocabulary_free(&model->vocabulary);
-    mm_free(model->settings);
+    if (model->kind && model->kind->release)
+        model->kind->release(model->settings);
+    else
+        mm_free(model->settings);
     *model = (mm_model){0};
 }

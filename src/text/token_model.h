@@ -6,17 +6,25 @@
 #define MM_TEXT_TOKEN_MODEL_H
 
 #include "text/encode_work.h"
+#include "text/json_scan.h"
 #include "text/vocabulary.h"
 
 #include "base/json.h"
 
 typedef struct mm_model mm_model;
 
+typedef struct mm_model_parts { // of "model" in tokenizer.json, each when there and long
+    mm_json_part vocab;         // an object, or an array of [token, score]
+    mm_json_part merges;        // an array
+} mm_model_parts;
+
 typedef struct mm_model_kind {
     const char *type;
-    // The vocabulary is filled already; `config` is the rest of "model". The settings are a plain
-    // block that mm_free releases.
-    mm_status (*read)(mm_model *model, const json_t *config, const char *where, mm_error *error);
+    bool wants_vocabulary; // "vocab" is an object of tokens and ids, read before `read` is called
+    // `config` is "model" without what `parts` has.
+    mm_status (*read)(mm_model *model, const json_t *config, const mm_model_parts *parts,
+                      const char *where, mm_error *error);
+    void (*release)(void *settings); // NULL: mm_free
     // Appends the tokens of all of work->pieces.
     mm_status (*tokenize)(const mm_model *model, mm_encode_work *work, mm_error *error);
 } mm_model_kind;
@@ -34,17 +42,18 @@ typedef struct mm_wordpiece_options {
 } mm_wordpiece_options;
 
 // Finds the kind that "type", or else the shape of `config`, asks for and reads its settings.
-// UNSUPPORTED names a kind not built. model->vocabulary must be finished.
-mm_status mm_model_read(mm_model *model, const json_t *config, const char *where, mm_error *error);
+// UNSUPPORTED names a kind not built. model->vocabulary must be finished when "vocab" is an object.
+mm_status mm_model_read(mm_model *model, const json_t *config, const mm_model_parts *parts,
+                        const char *where, mm_error *error);
 mm_status mm_model_make_wordpiece(mm_model *model, const mm_wordpiece_options *options,
                                   mm_error *error);
 void mm_token_model_free(mm_model *model); // accepts a zeroed one
 
-mm_status mm_wordpiece_read(mm_model *model, const json_t *config, const char *where,
-                            mm_error *error);
+mm_status mm_wordpiece_read(mm_model *model, const json_t *config, const mm_model_parts *parts,
+                            const char *where, mm_error *error);
 mm_status mm_wordpiece_tokenize(const mm_model *model, mm_encode_work *work, mm_error *error);
-mm_status mm_wordlevel_read(mm_model *model, const json_t *config, const char *where,
-                            mm_error *error);
+mm_status mm_wordlevel_read(mm_model *model, const json_t *config, const mm_model_parts *parts,
+                            const char *where, mm_error *error);
 mm_status mm_wordlevel_tokenize(const mm_model *model, mm_encode_work *work, mm_error *error);
 
 #endif

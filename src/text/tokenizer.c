@@ -18,8 +18,8 @@ void mm_tokenizer_free(mm_tokenizer *tokenizer) {
     if (!tokenizer)
         return;
     mm_added_tokens_free(&tokenizer->added);
-    mm_normalizer_list_free(&tokenizer->normalizers);
-    mm_pretokenizer_list_free(&tokenizer->pretokenizers);
+    mm_stages_free(&tokenizer->normalizers);
+    mm_stages_free(&tokenizer->pretokenizers);
     mm_token_model_free(&tokenizer->model);
     mm_postprocessor_free(&tokenizer->postprocessor);
     mm_decoder_list_free(&tokenizer->decoders);
@@ -50,36 +50,44 @@ mm_status mm_tokenizer_prepend_lowercase(mm_tokenizer *tokenizer, mm_error *erro
     return mm_added_tokens_prepare(&tokenizer->added, &tokenizer->normalizers, error);
 }
 
-// Plain text of work->text, none of it an added token.
+// A part of work->normalized with no added token in it.
 static mm_status encode_plain(const mm_tokenizer *tokenizer, mm_encode_work *work, size_t start,
                               size_t end, mm_error *error) {
-    if (!mm_pretokenizer_run(&tokenizer->pretokenizers, work, start, end))
+    mm_rewrite_begin_part(&work->text, &work->normalized, start, end);
+    if (!mm_pretokenizer_run(&tokenizer->pretokenizers, work))
         return mm_fail_memory(error, "pieces of text");
     return tokenizer->model.kind->tokenize(&tokenizer->model, work, error);
+}
+
+// `span`: in the original; `text`: what was matched.
+static bool add_added(mm_encode_work *work, uint32_t id, mm_span span, const char *text,
+                      size_t length) {
+    return mm_token_add_span(work, id, span) &&
+           (!work->want_offsets || mm_token_note_blanks(work, text, length));
 }
 
 // A part of the original between added tokens that are matched raw.
 static mm_status encode_chunk(const mm_tokenizer *tokenizer, mm_encode_work *work, const char *text,
                               size_t start, size_t end, mm_error *error) {
-    mm_rewrite_begin(&work->text, text + start, end - start, start, work->want_offsets);
-    if (!work->text.failed)
-        mm_normalizer_run(&tokenizer->normalizers, &work->text);
-    if (work->text.failed)
+    mm_rewrite *normalized = &work->normalized;
+    mm_rewrite_begin(normalized, text + start, end - start, start, work->want_offsets);
+    if (!normalized->failed)
+        mm_normalizer_run(&tokenizer->normalizers, normalized);
+    if (normalized->failed)
         return mm_fail_memory(error, "normalized text");
-    if (work->text.length > UINT32_MAX)
+    if (normalized->length > UINT32_MAX)
         return mm_fail(error, MM_STATUS_INPUT_TOO_LONG, "the normalized text exceeds 4 GiB");
     mm_added_cutter cutter = {.tokens = &tokenizer->added,
                               .set = &tokenizer->added.normalized,
-                              .text = work->text.text,
-                              .length = work->text.length};
+                              .text = normalized->text,
+                              .length = normalized->length};
     mm_added_part part;
     mm_status status = MM_STATUS_OK;
     while (!status && mm_added_next(&cutter, &part)) {
         if (!part.token)
             status = encode_plain(tokenizer, work, part.start, part.end, error);
-        else if (!mm_token_add(work, part.token->id, part.start, part.end) ||
-                 (work->want_offsets &&
-                  !mm_token_note_blanks(work, work->text.text + part.start, part.end - part.start)))
+        else if (!add_added(work, part.token->id, mm_rewrite_span(normalized, part.start, part.end),
+                            normalized->text + part.start, part.end - part.start))
             status = mm_fail_memory(error, "tokens");
     }
     return status;
@@ -109,16 +117,9 @@ static mm_status encode_sequence(const mm_tokenizer *tokenizer, mm_encode_work *
             status = encode_chunk(tokenizer, work, text, part.start, part.end, error);
             continue;
         }
-        mm_token_list *tokens = work->tokens;
-        if (!mm_token_reserve(work, 1))
-            return mm_fail_memory(error, "tokens");
-        tokens->ids[tokens->count] = part.token->id;
-        if (work->want_offsets)
-            tokens->spans[tokens->count] = (mm_span){(uint32_t)part.start, (uint32_t)part.end};
-        tokens->count++;
-        if (work->want_offsets &&
-            !mm_token_note_blanks(work, text + part.start, part.end - part.start))
-            return mm_fail_memory(error, "tokens");
+        mm_span span = {(uint32_t)part.start, (uint32_t)part.end};
+        if (!add_added(work, part.token->id, span, text + part.start, part.end - part.start))
+            status = mm_fail_memory(error, "tokens");
     }
     return status;
 }

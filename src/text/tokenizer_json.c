@@ -57,22 +57,48 @@ static mm_status read_added_tokens(mm_tokenizer *tokenizer, const json_t *list, 
     return status;
 }
 
-// The file with an empty vocabulary in place of the real one.
-static mm_status parse_without(json_t **out, const char *json, size_t length, mm_json_part part,
-                               const char *where, mm_error *error) {
-    if (!part.start)
-        return mm_json_parse(out, json, length, where, MM_STATUS_MODEL_CORRUPT, error);
-    size_t before = (size_t)(part.start - json), after = before + part.length;
+// The file with nothing in the places of `parts`, which are objects or arrays in their order.
+static mm_status parse_without(json_t **out, const char *json, size_t length,
+                               const mm_json_part *parts, size_t count, const char *where,
+                               mm_error *error) {
     mm_buffer rest;
     mm_buffer_init(&rest, length);
-    mm_status status;
-    if (!mm_buffer_append(&rest, json, before) || !mm_buffer_puts(&rest, "{}") ||
-        !mm_buffer_append(&rest, json + after, length - after))
-        status = mm_fail_memory(error, where);
-    else
-        status = mm_json_parse(out, rest.data, rest.length, where, MM_STATUS_MODEL_CORRUPT, error);
+    bool ok = true;
+    const char *at = json;
+    for (size_t i = 0; i < count && ok; i++) {
+        ok = mm_buffer_append(&rest, at, (size_t)(parts[i].start - at)) &&
+             mm_buffer_puts(&rest, *parts[i].start == '{' ? "{}" : "[]");
+        at = parts[i].start + parts[i].length;
+    }
+    ok = ok && mm_buffer_append(&rest, at, (size_t)(json + length - at));
+    mm_status status =
+        ok ? mm_json_parse(out, rest.data, rest.length, where, MM_STATUS_MODEL_CORRUPT, error)
+           : mm_fail_memory(error, where);
     mm_buffer_free(&rest);
     return status;
+}
+
+// A long member of "model" that is read without a tree, when it is an object or an array.
+static mm_json_part find_part(const char *json, size_t length, const char *key) {
+    mm_json_part part = mm_json_locate(json, length, "model", key);
+    bool holds = part.length >= 2 && (*part.start == '{' || *part.start == '[');
+    return holds ? part : (mm_json_part){0};
+}
+
+static mm_status parse_rest(json_t **out, const char *json, size_t length,
+                            const mm_model_parts *parts, const char *where, mm_error *error) {
+    mm_json_part cut[2];
+    size_t count = 0;
+    if (parts->vocab.start)
+        cut[count++] = parts->vocab;
+    if (parts->merges.start)
+        cut[count++] = parts->merges;
+    if (count == 2 && cut[0].start > cut[1].start) {
+        mm_json_part swap = cut[0];
+        cut[0] = cut[1];
+        cut[1] = swap;
+    }
+    return parse_without(out, json, length, cut, count, where, error);
 }
 
 static mm_status read_version(const json_t *root, const char *where, mm_error *error) {
@@ -84,11 +110,12 @@ static mm_status read_version(const json_t *root, const char *where, mm_error *e
     return status;
 }
 
-static mm_status read_components(mm_tokenizer *tokenizer, const json_t *root, const char *where,
-                                 mm_error *error) {
+static mm_status read_components(mm_tokenizer *tokenizer, const json_t *root,
+                                 const mm_model_parts *parts, const char *where, mm_error *error) {
     mm_status status = read_version(root, where, error);
     if (!status)
-        status = mm_model_read(&tokenizer->model, json_object_get(root, "model"), where, error);
+        status =
+            mm_model_read(&tokenizer->model, json_object_get(root, "model"), parts, where, error);
     if (!status)
         status = mm_normalizer_read(&tokenizer->normalizers, json_object_get(root, "normalizer"),
                                     where, error);
@@ -111,20 +138,17 @@ mm_status mm_tokenizer_read_json(mm_tokenizer *tokenizer, const char *json, size
     size_t bad;
     if (!mm_utf8_valid(json, length, &bad))
         return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: not UTF-8 at byte %zu", where, bad);
-    mm_json_part vocabulary = mm_json_locate(json, length, "model", "vocab");
-    if (vocabulary.start && (vocabulary.length == 0 || *vocabulary.start != '{'))
-        vocabulary = (mm_json_part){0}; // an array of pieces, or nonsense
+    mm_model_parts parts = {find_part(json, length, "vocab"), find_part(json, length, "merges")};
     mm_status status = MM_STATUS_OK;
-    if (vocabulary.start)
-        status = mm_vocabulary_read_object(&tokenizer->model.vocabulary, vocabulary,
-                                           &vocabulary.length, where, error);
+    if (parts.vocab.start && *parts.vocab.start == '{')
+        status = mm_vocabulary_read_object(&tokenizer->model.vocabulary, parts.vocab, where, error);
     json_t *root = NULL;
     if (!status)
-        status = parse_without(&root, json, length, vocabulary, where, error);
+        status = parse_rest(&root, json, length, &parts, where, error);
     if (!status && !json_is_object(root))
         status = mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: must hold a JSON object", where);
     if (!status)
-        status = read_components(tokenizer, root, where, error);
+        status = read_components(tokenizer, root, &parts, where, error);
     json_decref(root);
     return status;
 }

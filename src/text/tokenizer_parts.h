@@ -13,8 +13,8 @@
 
 struct mm_tokenizer { // in the order a text goes through
     mm_added_tokens added;
-    mm_normalizer_list normalizers;
-    mm_pretokenizer_list pretokenizers;
+    mm_stage_list normalizers;
+    mm_stage_list pretokenizers;
     mm_model model;
     mm_postprocessor postprocessor;
     mm_decoder_list decoders;

@@ -96,7 +96,7 @@ static void append(char *text, size_t size, uint32_t code) {
 
 // Runs one normalizer over every code point; the mappings list those that change.
 static size_t check_mapping(const char *name, const char *mappings) {
-    mm_normalizer_list list = {0};
+    mm_stage_list list = {0};
     mm_error error = {0};
     json_t *config = json_pack("{s:s}", "type", name);
     assert_ok(mm_normalizer_read(&list, config, name, &error), error);
@@ -125,7 +125,7 @@ static size_t check_mapping(const char *name, const char *mappings) {
     }
     assert_int_equal(*mappings, 0); // all were met, in order
     mm_rewrite_free(&rewrite);
-    mm_normalizer_list_free(&list);
+    mm_stages_free(&list);
     return differences;
 }
 
@@ -163,7 +163,7 @@ static uint64_t sum_property(bool (*has)(uint32_t code)) {
 }
 
 static uint64_t sum_mapping(const char *name) {
-    mm_normalizer_list list = {0};
+    mm_stage_list list = {0};
     mm_error error = {0};
     json_t *config = json_pack("{s:s}", "type", name);
     assert_ok(mm_normalizer_read(&list, config, name, &error), error);
@@ -180,7 +180,7 @@ static uint64_t sum_mapping(const char *name) {
         hash = add_bytes(hash, "\n", 1);
     }
     mm_rewrite_free(&rewrite);
-    mm_normalizer_list_free(&list);
+    mm_stages_free(&list);
     return hash;
 }
 
