@@ -28,6 +28,8 @@ mm_status mm_encoder_bind(void **state, mm_model_info *info, const mm_encoder_pa
     if (!encoder)
         return mm_fail_memory(binder->error, "a model");
     parts->read_config(encoder, binder);
+    if (encoder->embedding_size == 0)
+        encoder->embedding_size = encoder->hidden_size;
     prepare(encoder, binder);
     parts->bind_weights(encoder, binder);
     if (binder->status) {
@@ -39,6 +41,8 @@ mm_status mm_encoder_bind(void **state, mm_model_info *info, const mm_encoder_pa
     info->max_positions = encoder->position_rows - encoder->embed.position_offset;
     info->layers = encoder->layer_count;
     info->row_floats = 5 * encoder->hidden_size; // x, qkv and context of mm_encoder_run
+    if (encoder->projection)
+        info->row_floats += encoder->embedding_size;
     *state = encoder;
     return MM_STATUS_OK;
 }
@@ -64,7 +68,13 @@ mm_activation mm_encoder_run(const void *state, mm_lane *lane, const mm_batch *b
         .bias = encoder->bias,
     };
 
-    mm_embed(lane, &x, batch, &encoder->embed);
+    if (encoder->projection) {
+        mm_activation embedded = mm_lane_activation(lane, batch->rows, encoder->embedding_size);
+        mm_embed(lane, &embedded, batch, &encoder->embed);
+        mm_linear(lane, &x, &embedded, encoder->projection, &(mm_epilogue){0});
+    } else {
+        mm_embed(lane, &x, batch, &encoder->embed);
+    }
     mm_lane_layer(lane, -1, &x);
     for (int64_t i = 0; i < encoder->layer_count; i++) {
         const mm_encoder_layer *layer = &encoder->layers[i];

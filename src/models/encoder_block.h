@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The encoder stack that BERT, RoBERTa, DistilBERT and MPNet have in common; they differ in names,
-// embeddings and score bias only.
+// The encoder stack that BERT, ELECTRA, RoBERTa, DistilBERT, MPNet and ALBERT have in common; they
+// differ in names, embeddings, score bias and in whether layers share weights.
 //
 //     x = norm(x + output(attention(qkv(x))))      once per layer,
 //     x = norm(x + down(act(up(x))))               "post-norm"
@@ -21,6 +21,7 @@ typedef struct mm_encoder_layer {
 
 typedef struct mm_encoder {
     int64_t hidden_size;
+    int64_t embedding_size; // of the tables; 0 = hidden_size
     int64_t intermediate_size;
     int64_t layer_count;
     int64_t heads;
@@ -30,8 +31,9 @@ typedef struct mm_encoder {
     double epsilon;
     mm_function function;
     mm_embed_tables embed;
-    const mm_relative *bias;  // added to the attention scores of every layer, or NULL
-    mm_encoder_layer *layers; // [layer_count]
+    const mm_matrix *projection; // [hidden, embedding], bias [hidden]; NULL when the sizes agree
+    const mm_relative *bias;     // added to the attention scores of every layer, or NULL
+    mm_encoder_layer *layers;    // [layer_count]
 } mm_encoder;
 
 // A family's own part: what its config says, and which tensors there are.

@@ -13,6 +13,7 @@ enum {
     MM_MAX_VOCABULARY = 1 << 28,
 };
 
+extern const mm_model_family mm_family_albert;
 extern const mm_model_family mm_family_bert;
 extern const mm_model_family mm_family_distilbert;
 extern const mm_model_family mm_family_mpnet;

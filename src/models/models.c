@@ -9,6 +9,7 @@
 #include <string.h>
 
 static const mm_model_family *const families[] = {
+    &mm_family_albert,
     &mm_family_bert,
     &mm_family_distilbert,
     &mm_family_mpnet,

@@ -20,7 +20,8 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import LayerNorm, Pooling
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import AutoModel, BertConfig, DistilBertConfig, MPNetConfig
+from transformers import (AlbertConfig, AutoModel, BertConfig, DistilBertConfig, ElectraConfig,
+                          MPNetConfig)
 
 HERE = Path(__file__).resolve().parent
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -119,6 +120,14 @@ CONFIGS = {
         vocab_size=vocab, hidden_size=size, num_hidden_layers=2, num_attention_heads=4,
         intermediate_size=2 * size, max_position_embeddings=98, pad_token_id=1, bos_token_id=0,
         eos_token_id=2, layer_norm_eps=1e-5, **more),
+    "electra": lambda size, vocab, **more: ElectraConfig(
+        vocab_size=vocab, embedding_size=size // 2, hidden_size=size, num_hidden_layers=2,
+        num_attention_heads=4, intermediate_size=2 * size, max_position_embeddings=96, **more),
+    "albert": lambda size, vocab, **more: AlbertConfig(
+        vocab_size=vocab, embedding_size=size // 2, hidden_size=size, num_hidden_layers=4,
+        num_hidden_groups=2, inner_group_num=2, num_attention_heads=4, intermediate_size=2 * size,
+        max_position_embeddings=96, hidden_act="gelu_new", hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0, **more),
 }
 
 
@@ -212,6 +221,10 @@ CASES = {
     "distilbert-mean": ("DistilBERT", {"family": "distilbert"}, lambda g: [Pooling(48, "mean")], {}),
     "mpnet-mean-normalize": ("MPNet: relative positions, offset, no token types",
                              {"family": "mpnet"}, lambda g: [Pooling(48, "mean"), Normalize()], {}),
+    "electra-cls": ("ELECTRA: narrow embeddings, projected", {"family": "electra"},
+                    lambda g: [Pooling(48, "cls")], {}),
+    "albert-mean": ("ALBERT: narrow embeddings, four steps over two groups of two layers",
+                    {"family": "albert"}, lambda g: [Pooling(48, "mean"), Normalize()], {}),
     "pool-max": ("largest of each component", {"size": 32}, lambda g: [Pooling(32, "max")], {}),
     "pool-meansqrt": ("sum over the root of the length", {"size": 32},
                       lambda g: [Pooling(32, "mean_sqrt_len_tokens")], {}),

@@ -141,6 +141,10 @@ static void test_configurations(void **state) {
         {"roberta", "\"pad_token_id\": -1", "pad_token_id", MM_STATUS_MODEL_CORRUPT},
         {"roberta", "\"pad_token_id\": 41", "max_position_embeddings", MM_STATUS_MODEL_CORRUPT},
         {"distilbert", "\"activation\": \"nothing\"", "nothing", MM_STATUS_MODEL_UNSUPPORTED},
+        {"electra", "\"embedding_size\": 7", "word_embeddings", MM_STATUS_MODEL_CORRUPT},
+        {"albert", "\"num_hidden_groups\": 3", "num_hidden_groups", MM_STATUS_MODEL_CORRUPT},
+        {"albert", "\"inner_group_num\": 4000", "too many", MM_STATUS_MODEL_CORRUPT},
+        {"albert", "\"embedding_size\": 7", "word_embeddings", MM_STATUS_MODEL_CORRUPT},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         toy_options options = {.model_type = cases[i].model_type, .config_more = cases[i].more};
