@@ -20,7 +20,8 @@ struct mm_product_shape {
     int index; // position among the shapes, for the callers' tables
     int64_t columns, depth;
     mm_compute_dtype dtype;
-    int fixed_rows; // 0, or the only number of rows that is used (see choose_row_policy)
+    bool is_convolution; // see choose_form
+    int fixed_rows;      // 0, or the only number of rows that is used
     dnnl_memory_desc_t packed;
     size_t packed_bytes;
     _Atomic(dnnl_primitive_t) primitives[ROW_VARIANTS]; // made on first use, under the mutex
@@ -108,9 +109,11 @@ static dnnl_status_t matrix_desc(dnnl_memory_desc_t *out, int64_t rows, int64_t 
     return dnnl_memory_desc_init_by_tag(out, 2, dims, type, tag);
 }
 
-// A product of `rows` rows over a shape; `packed` NULL lets oneDNN choose the packed form.
-static dnnl_status_t describe(dnnl_primitive_desc_t *out, const mm_product_shape *shape, int rows,
-                              const dnnl_memory_desc_t *packed) {
+// The product's operation over memory in the forms that the attributes of `shape` ask for; `packed`
+// NULL lets oneDNN choose the packed form.
+static dnnl_status_t describe_matmul(dnnl_primitive_desc_t *out, const mm_product_shape *shape,
+                                     int rows, const dnnl_memory_desc_t *packed,
+                                     dnnl_primitive_attr_t attributes) {
     dnnl_memory_desc_t x, weights, result;
     dnnl_data_type_t type = data_type(shape->dtype);
     dnnl_status_t status = matrix_desc(&x, rows, shape->depth, type, dnnl_ab);
@@ -121,24 +124,76 @@ static dnnl_status_t describe(dnnl_primitive_desc_t *out, const mm_product_shape
     dnnl_matmul_desc_t product;
     if (!status)
         status = dnnl_matmul_desc_init(&product, &x, packed ? packed : &weights, NULL, &result);
-    dnnl_primitive_attr_t attributes = NULL;
+    return status ? status
+                  : dnnl_primitive_desc_create(out, &product, attributes, shape->products->engine,
+                                               NULL);
+}
+
+// The same as a 1 x 1 convolution over an image one pixel high: a pixel is a row, channels last.
+static dnnl_status_t describe_convolution(dnnl_primitive_desc_t *out, const mm_product_shape *shape,
+                                          int rows, const dnnl_memory_desc_t *packed,
+                                          dnnl_primitive_attr_t attributes) {
+    const dnnl_dims_t x_dims = {1, shape->depth, 1, rows},
+                      result_dims = {1, shape->columns, 1, rows};
+    const dnnl_dims_t weight_dims = {shape->columns, shape->depth, 1, 1};
+    const dnnl_dims_t strides = {1, 1}, padding = {0, 0};
+    dnnl_memory_desc_t x, weights, result;
+    dnnl_data_type_t type = data_type(shape->dtype);
+    dnnl_status_t status = dnnl_memory_desc_init_by_tag(&x, 4, x_dims, type, dnnl_nhwc);
     if (!status)
-        status = dnnl_primitive_attr_create(&attributes);
+        status = dnnl_memory_desc_init_by_tag(&weights, 4, weight_dims, type, dnnl_format_tag_any);
+    if (!status)
+        status = dnnl_memory_desc_init_by_tag(&result, 4, result_dims, dnnl_f32, dnnl_nhwc);
+    dnnl_convolution_desc_t product;
+    if (!status)
+        status = dnnl_convolution_forward_desc_init(
+            &product, dnnl_forward_inference, dnnl_convolution_direct, &x,
+            packed ? packed : &weights, NULL, &result, strides, padding, padding);
+    return status ? status
+                  : dnnl_primitive_desc_create(out, &product, attributes, shape->products->engine,
+                                               NULL);
+}
+
+static dnnl_status_t describe(dnnl_primitive_desc_t *out, const mm_product_shape *shape, int rows,
+                              const dnnl_memory_desc_t *packed) {
+    dnnl_primitive_attr_t attributes = NULL;
+    dnnl_status_t status = dnnl_primitive_attr_create(&attributes);
     if (!status)
         status = dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user);
     if (!status)
-        status =
-            dnnl_primitive_desc_create(out, &product, attributes, shape->products->engine, NULL);
+        status = shape->is_convolution ? describe_convolution(out, shape, rows, packed, attributes)
+                                       : describe_matmul(out, shape, rows, packed, attributes);
     dnnl_primitive_attr_destroy(attributes);
     return status;
 }
 
-// The batched kernels of AVX-512 give a row the same bits for any number of rows. The older gemm
-// does not: there every call computes the same number of rows.
-static int choose_row_policy(const_dnnl_primitive_desc_t description) {
+static bool has_kernel(const_dnnl_primitive_desc_t description, const char *prefix) {
     const char *name = NULL;
     dnnl_primitive_desc_query(description, dnnl_query_impl_info_str, 0, &name);
-    return name && strncmp(name, "brg", 3) == 0 ? 0 : MM_PRODUCT_MAX_ROWS;
+    return name && strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+// Vectors must not depend on what else is in a batch, so a row has to get the same bits for any
+// number of rows. The kernels that AVX-512 has for products do that. With AVX2 those of products do
+// not, but those of 1 x 1 convolutions do, and are faster. Elsewhere every call computes the same
+// number of rows.
+static dnnl_status_t choose_form(dnnl_primitive_desc_t *out, mm_product_shape *shape) {
+    dnnl_status_t status = describe(out, shape, MM_PRODUCT_MAX_ROWS, NULL);
+    if (status || has_kernel(*out, "brg"))
+        return status;
+    dnnl_primitive_desc_t convolution;
+    shape->is_convolution = true;
+    if (!describe(&convolution, shape, MM_PRODUCT_MAX_ROWS, NULL)) {
+        if (has_kernel(convolution, "jit_1x1")) {
+            dnnl_primitive_desc_destroy(*out);
+            *out = convolution;
+            return dnnl_success;
+        }
+        dnnl_primitive_desc_destroy(convolution);
+    }
+    shape->is_convolution = false;
+    shape->fixed_rows = MM_PRODUCT_MAX_ROWS;
+    return dnnl_success;
 }
 
 static mm_status shape_create(mm_product_shape **out, mm_products *products, int64_t columns,
@@ -149,14 +204,13 @@ static mm_status shape_create(mm_product_shape **out, mm_products *products, int
     *shape = (mm_product_shape){
         .products = products, .columns = columns, .depth = depth, .dtype = dtype};
     dnnl_primitive_desc_t description;
-    dnnl_status_t status = describe(&description, shape, MM_PRODUCT_MAX_ROWS, NULL);
+    dnnl_status_t status = choose_form(&description, shape);
     if (status) {
         mm_free(shape);
         return fail(error, "describing a product", status);
     }
     shape->packed = *dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0);
     shape->packed_bytes = dnnl_memory_desc_get_size(&shape->packed);
-    shape->fixed_rows = choose_row_policy(description);
     dnnl_primitive_desc_destroy(description);
     *out = shape;
     return MM_STATUS_OK;
@@ -186,8 +240,7 @@ size_t mm_product_packed_bytes(const mm_product_shape *shape) {
     return shape->packed_bytes;
 }
 
-// ---- Callers
-// -------------------------------------------------------------------------------------
+// ---- Callers -----------------------------------------------------------------------------------
 
 mm_status mm_product_caller_create(mm_product_caller **out, mm_products *products,
                                    mm_error *error) {
@@ -334,10 +387,14 @@ mm_status mm_product_run(mm_product_caller *caller, const mm_product_shape *shap
 
 mm_status mm_product_pack(mm_product_caller *caller, const mm_product_shape *shape, void *packed,
                           const float *rows, mm_error *error) {
-    dnnl_dims_t dims = {shape->depth, shape->columns}, strides = {1, shape->depth};
+    const dnnl_dims_t dims = {shape->depth, shape->columns}, strides = {1, shape->depth};
+    const dnnl_dims_t convolution_dims = {shape->columns, shape->depth, 1, 1};
     dnnl_memory_desc_t from;
     dnnl_engine_t engine = caller->products->engine;
-    dnnl_status_t status = dnnl_memory_desc_init_by_strides(&from, 2, dims, dnnl_f32, strides);
+    dnnl_status_t status =
+        shape->is_convolution
+            ? dnnl_memory_desc_init_by_tag(&from, 4, convolution_dims, dnnl_f32, dnnl_abcd)
+            : dnnl_memory_desc_init_by_strides(&from, 2, dims, dnnl_f32, strides);
     dnnl_primitive_desc_t description = NULL;
     dnnl_primitive_t reorder = NULL;
     dnnl_memory_t source = NULL, target = NULL;
