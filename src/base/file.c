@@ -30,7 +30,7 @@ static mm_status open_status(int reason) {
 
 static mm_status open_regular(int *out, struct stat *info, const char *path, mm_error *error) {
     // O_NONBLOCK: opening a FIFO must not hang; it has no effect on regular files.
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int descriptor = *out = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0) {
         int reason = errno;
         return mm_fail(error, open_status(reason), "%s: cannot be opened: %s", path,
@@ -40,7 +40,6 @@ static mm_status open_regular(int *out, struct stat *info, const char *path, mm_
         close(descriptor);
         return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: is not a regular file", path);
     }
-    *out = descriptor;
     return MM_STATUS_OK;
 }
 

@@ -25,6 +25,11 @@ mm_status mm_config_open(mm_config **out, const char *directory, mm_error *error
         status = mm_fail_memory(error, "config.json");
     if (!status)
         status = mm_json_read_object(&config->json, config->path, CONFIG_MAX, error);
+    if (status == MM_STATUS_MODEL_NOT_FOUND)
+        status = mm_fail(error, status,
+                         "%s: no model: it has no config.json (a model's directory has that, "
+                         "tokenizer files and *.safetensors)",
+                         directory);
     if (!status)
         status = mm_config_get_string(&config->model_type, config, "model_type", "", error);
     if (!status) {
