@@ -4,10 +4,11 @@
 #include "scratch.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_TENSORS = 64, NAME_SIZE = 128, DATA_MAX = 1 << 18 };
+enum { MAX_TENSORS = 64, NAME_SIZE = 128, DATA_MAX = 3 << 20 };
 
 typedef struct toy_file {
     struct {
@@ -17,10 +18,10 @@ typedef struct toy_file {
         size_t begin, end;
     } tensors[MAX_TENSORS];
     int count;
-    float data[DATA_MAX / sizeof(float)];
     size_t values;
     uint32_t seed;
     const toy_options *options;
+    float data[DATA_MAX / sizeof(float)];
 } toy_file;
 
 static float next_value(toy_file *file) {
@@ -89,6 +90,8 @@ static bool write_safetensors(const toy_file *file, const char *path) {
             file->tensors[i].end);
     }
     header[length++] = '}';
+    while (file->options->aligned && length % sizeof(uint64_t) != 0)
+        header[length++] = ' ';
     const uint64_t prefix = length;
     FILE *out = fopen(path, "wb");
     if (!out)
@@ -196,7 +199,7 @@ const char *toy_write(const char *name, const toy_options *options) {
     static toy_file file;
     static char folder[1024];
     static const toy_options none;
-    memset(&file, 0, sizeof file);
+    memset(&file, 0, offsetof(toy_file, data));
     file.options = options ? options : &none;
     file.seed = 12345;
     const char *model_type = file.options->model_type ? file.options->model_type : "bert";
@@ -220,7 +223,7 @@ bool toy_write_layer(const char *name, const char *file, const char *weight, con
                      int64_t rows, int64_t columns) {
     static toy_file layer;
     static const toy_options none;
-    memset(&layer, 0, sizeof layer);
+    memset(&layer, 0, offsetof(toy_file, data));
     layer.options = &none;
     layer.seed = 99;
     if (weight)

@@ -26,6 +26,7 @@ typedef struct toy_options {
     const char *overflow;    // all values of this tensor are 3e38
     const char *config_more; // further members of config.json, e.g. "\"is_decoder\": true"
     int vocabulary_rows;     // 0: TOY_VOCABULARY
+    bool aligned;            // tensors lie at multiples of 4 bytes in the file
 } toy_options;
 
 // Writes config.json, model.safetensors and tokenizer.json into the folder

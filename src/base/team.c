@@ -2,10 +2,10 @@
 #include "base/team.h"
 
 #include "base/memory.h"
+#include "base/thread.h"
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -78,16 +78,6 @@ static void *member_main(void *argument) {
     }
 }
 
-// The host's signals are for the host's threads.
-static bool start_member(struct member *member) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool started = pthread_create(&member->thread, NULL, member_main, member) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return started;
-}
-
 mm_status mm_team_create(mm_team **out, int size, mm_error *error) {
     *out = NULL;
     mm_team *team = mm_calloc(1, sizeof(*team) + (size_t)size * sizeof(team->members[0]));
@@ -99,7 +89,7 @@ mm_status mm_team_create(mm_team **out, int size, mm_error *error) {
     for (int i = 1; i < size; i++) {
         struct member *member = &team->members[i];
         *member = (struct member){.team = team, .index = i};
-        if (!start_member(member)) {
+        if (!mm_thread_start(&member->thread, member_main, member)) {
             mm_team_free(team);
             return mm_fail(error, MM_STATUS_OUT_OF_MEMORY,
                            "cannot start thread %d of %d; lower cpu_threads or raise the limit on "

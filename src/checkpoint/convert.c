@@ -99,6 +99,42 @@ void mm_convert_bf16(float *out, const void *source, size_t count) {
     mm_convert_bf16_portable(out, source, count);
 }
 
+// Words of `type` whose exponent is all ones are NaN or infinite. In blocks, since a compiler makes
+// vectors of a loop of known length at any level; one bad block ends it.
+#define FINITE_LOOP(type, exponent)                                                                \
+    for (; i + BLOCK <= count; i += BLOCK) {                                                       \
+        type block[BLOCK];                                                                         \
+        type bad = 0;                                                                              \
+        memcpy(block, bytes + i * sizeof(type), sizeof(block));                                    \
+        for (size_t at = 0; at < BLOCK; at++)                                                      \
+            bad |= (block[at] & (exponent)) == (exponent);                                         \
+        if (bad)                                                                                   \
+            return false;                                                                          \
+    }                                                                                              \
+    for (; i < count; i++) {                                                                       \
+        type word;                                                                                 \
+        memcpy(&word, bytes + i * sizeof(word), sizeof(word));                                     \
+        if ((word & (exponent)) == (exponent))                                                     \
+            return false;                                                                          \
+    }                                                                                              \
+    return true
+
+bool mm_values_finite(const void *values, mm_dtype dtype, size_t count) {
+    enum { BLOCK = 64 };
+    const char *bytes = values;
+    size_t i = 0;
+    switch (dtype) {
+    case MM_DTYPE_F32:
+        FINITE_LOOP(uint32_t, 0x7F800000);
+    case MM_DTYPE_F16:
+        FINITE_LOOP(uint16_t, 0x7C00);
+    case MM_DTYPE_BF16:
+        FINITE_LOOP(uint16_t, 0x7F80);
+    default:
+        return false;
+    }
+}
+
 // One loop per integer width and for F64; none of them is on a fast path.
 #define CONVERT_LOOP(type)                                                                         \
     for (size_t i = 0; i < length; i++) {                                                          \

@@ -68,5 +68,7 @@ size_t mm_dtype_bits(mm_dtype dtype);      // 0 for MM_DTYPE_OTHER
 // Converts `count` elements starting at element `start` of a tensor to float32, rounding to
 // nearest. Any numeric dtype but OTHER; bool gives 0 or 1. Fast for F32, F16 and BF16.
 void mm_tensor_to_f32(float *out, const mm_tensor *tensor, int64_t start, int64_t count);
+// Whether no value is NaN or infinite. F32, F16 or BF16, possibly unaligned; at memory speed.
+bool mm_values_finite(const void *values, mm_dtype dtype, size_t count);
 
 #endif

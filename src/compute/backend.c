@@ -60,8 +60,13 @@ size_t mm_weights_bytes(const mm_weights *weights) {
     return ops_of(weights)->weights_bytes(weights);
 }
 
-mm_status mm_weights_pack(mm_weights *weights, int threads, mm_error *error) {
-    return ops_of(weights)->weights_pack(weights, threads, error);
+mm_status mm_weights_pack(mm_weights *weights, mm_checkpoint *checkpoint, int threads,
+                          mm_error *error) {
+    return ops_of(weights)->weights_pack(weights, checkpoint, threads, error);
+}
+
+void mm_weights_settle(mm_weights *weights) {
+    ops_of(weights)->weights_settle(weights);
 }
 
 mm_status mm_session_create(mm_session **out, mm_backend *backend, int threads, mm_error *error) {

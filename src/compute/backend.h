@@ -3,13 +3,14 @@
 // coarse operations over packed sequences. The CPU implements them in compute/cpu; a GPU plug-in
 // implements the same table. Models never touch the numbers themselves.
 //
-// Ownership: backend > weights (shared by all sessions, immutable once packed) and sessions (one
-// per worker, used by one thread at a time) > lanes (a session's independent execution streams).
+// Ownership: backend > weights (shared by all sessions, their values immutable once packed) and
+// sessions (one per worker, used by one thread at a time) > lanes (a session's independent
+// execution streams).
 #ifndef MM_COMPUTE_BACKEND_H
 #define MM_COMPUTE_BACKEND_H
 
 #include "base/error.h"
-#include "checkpoint/safetensors.h"
+#include "checkpoint/checkpoint.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,8 +35,8 @@ int32_t mm_backend_batch_rows(const mm_backend *backend);
 
 // ---- Weights -----------------------------------------------------------------------------------
 // A model binds its tensors with the add functions, which only note them (so planning costs
-// nothing), then mm_weights_pack converts and packs all of them in parallel. After packing the
-// checkpoint may be closed. The handles are borrowed from the mm_weights and die with it.
+// nothing), then mm_weights_pack converts and packs all of them in parallel. The handles are
+// borrowed from the mm_weights and die with it.
 
 typedef struct mm_matrix mm_matrix;     // y = x W^T + b, W [out_features, in_features]
 typedef struct mm_table mm_table;       // rows to look up, [rows, columns]
@@ -61,7 +62,15 @@ mm_status mm_weights_add_relative(const mm_relative **out, mm_weights *weights,
                                   int64_t max_length, bool bidirectional, mm_error *error);
 size_t mm_weights_bytes(const mm_weights *weights); // device memory, also before packing
 // Packs with `threads` threads. MODEL_CORRUPT naming the first tensor that holds NaN or infinity.
-mm_status mm_weights_pack(mm_weights *weights, int threads, mm_error *error);
+// Afterwards nothing is read from the tensors, but for one freedom: with a `checkpoint`, in which
+// all tables must lie, a device may leave large tables in its files until mm_weights_settle. The
+// weights own it then, on success, and free it as soon as they have their own copies.
+mm_status mm_weights_pack(mm_weights *weights, mm_checkpoint *checkpoint, int threads,
+                          mm_error *error);
+// Has a thread of the weights copy what packing left in the files, and returns. For the end of the
+// first forward pass, which should not share the processor with it; when it is not called, that
+// begins a second after packing. From any thread, any number of times.
+void mm_weights_settle(mm_weights *weights);
 
 // ---- Sessions and lanes ------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@
 #include "manager/machine.h"
 #include "manager/state.h"
 
-#include <signal.h>
 #include <string.h>
 
 #ifndef MM_VERSION_TEXT
@@ -13,23 +12,6 @@
 
 const char *mm_version(void) {
     return MM_VERSION_TEXT;
-}
-
-void mm_condition_init(pthread_cond_t *condition) {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(condition, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
-bool mm_thread_start(pthread_t *out, void *(*function)(void *), void *argument) {
-    sigset_t all, before; // signals are the host program's affair
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool started = pthread_create(out, NULL, function, argument) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return started;
 }
 
 mm_status mm_manager_enter(mm_manager *manager, mm_error *error) {

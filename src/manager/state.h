@@ -13,6 +13,7 @@
 #define MM_MANAGER_STATE_H
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "hub/hub_cache.h"
 #include "manager/request.h"
 #include "manager/result.h"
@@ -171,8 +172,6 @@ struct mm_manager {
 mm_status mm_manager_enter(mm_manager *manager, mm_error *error); // DISABLED, SHUTTING_DOWN
 void mm_manager_leave(mm_manager *manager);
 mm_status mm_manager_cpu(mm_backend **out, mm_manager *manager, mm_error *error);
-void mm_condition_init(pthread_cond_t *condition); // timed waits by the monotonic clock
-bool mm_thread_start(pthread_t *out, void *(*function)(void *), void *argument); // no signals
 
 // job.c
 void mm_job_list_push(mm_job_list *list, mm_job *job);

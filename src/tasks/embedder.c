@@ -122,15 +122,14 @@ mm_status mm_embedder_open(mm_embedder **out, const char *directory, const char 
     return MM_STATUS_OK;
 }
 
-// The map of the files goes as soon as the weights are packed: from here on the model does not
-// depend on them.
+// The modules' files are closed here, the transformer's by the weights, once they have copied the
+// tables too: then the model does not depend on any file.
 mm_status mm_embedder_load(mm_embedder *embedder, int threads, mm_error *error) {
     if (embedder->loaded)
         return MM_STATUS_OK;
-    mm_status status = mm_weights_pack(embedder->weights, threads, error);
+    mm_status status = mm_weights_pack(embedder->weights, embedder->checkpoint, threads, error);
     if (status)
         return status;
-    mm_checkpoint_free(embedder->checkpoint);
     embedder->checkpoint = NULL;
     mm_modules_close_files(&embedder->modules);
     embedder->loaded = true;

@@ -108,7 +108,7 @@ struct mm_embedder {
     mm_backend *backend; // the caller's
     mm_compute_dtype dtype;
     mm_tokenizer *tokenizer;
-    mm_checkpoint *checkpoint; // until the weights are packed
+    mm_checkpoint *checkpoint; // until the weights are packed, which own it then
     mm_weights *weights;
     mm_model *model;
     mm_modules modules;

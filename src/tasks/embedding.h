@@ -17,7 +17,8 @@ typedef struct mm_embedder mm_embedder;
 // `model_name` is the Hub id (for the built-in prompts by role), or NULL for a directory.
 mm_status mm_embedder_open(mm_embedder **out, const char *directory, const char *model_name,
                            mm_backend *backend, mm_compute_dtype dtype, mm_error *error);
-// Packs the weights and closes the checkpoint. Once; before any run.
+// Packs the weights. Once; before any run. The files stay open until the large tables have been
+// copied, which the first run has begun in the background.
 mm_status mm_embedder_load(mm_embedder *embedder, int threads, mm_error *error);
 void mm_embedder_free(mm_embedder *embedder); // accepts NULL
 

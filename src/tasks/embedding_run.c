@@ -291,6 +291,7 @@ mm_status mm_embedder_run(const mm_embedder *embedder, mm_session *session,
                (size_t)job->dimension * sizeof *vectors);
     if (plan.batch_count > 0)
         status = mm_session_run(session, plan.batch_count, run_batch, &plan, error);
+    mm_weights_settle(embedder->weights);
     if (!status && atomic_load(&plan.bad_batch) != SIZE_MAX)
         status = explain_bad(&plan, session, error);
 done:

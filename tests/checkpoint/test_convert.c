@@ -147,12 +147,40 @@ static void test_bool_and_nothing(void **state) {
     mm_tensor_to_f32(NULL, &empty, 0, 0);
 }
 
+// A value that is not finite at any place of any length, at an odd address.
+#define CHECK_FINITE(type, kind, fine, ...)                                                        \
+    do {                                                                                           \
+        const type bad[] = {__VA_ARGS__};                                                          \
+        unsigned char bytes[1 + 150 * sizeof(type)] = {0};                                         \
+        unsigned char *at = bytes + 1;                                                             \
+        for (size_t count = 0; count <= 150; count += count < 3 ? 1 : 21) {                        \
+            for (size_t i = 0; i < count; i++)                                                     \
+                memcpy(at + i * sizeof(type), &(type){fine}, sizeof(type));                        \
+            assert_true(mm_values_finite(at, kind, count));                                        \
+            for (size_t i = 0; i < count; i++) {                                                   \
+                memcpy(at + i * sizeof(type), &bad[i % 4], sizeof(type));                          \
+                assert_false(mm_values_finite(at, kind, count));                                   \
+                memcpy(at + i * sizeof(type), &(type){fine}, sizeof(type));                        \
+            }                                                                                      \
+        }                                                                                          \
+    } while (0)
+
+static void test_finite(void **state) {
+    (void)state;
+    // The largest finite value beside both infinities and two NaNs.
+    CHECK_FINITE(uint32_t, MM_DTYPE_F32, 0x7F7FFFFF, 0x7F800000, 0xFF800000, 0x7F800001,
+                 0xFFC00000);
+    CHECK_FINITE(uint32_t, MM_DTYPE_F32, 0xFF7FFFFF, 0x7F800000, 0xFF800000, 0x7FFFFFFF,
+                 0xFFFFFFFF);
+    CHECK_FINITE(uint16_t, MM_DTYPE_F16, 0x7BFF, 0x7C00, 0xFC00, 0x7C01, 0xFE00);
+    CHECK_FINITE(uint16_t, MM_DTYPE_BF16, 0xFF7F, 0x7F80, 0xFF80, 0x7F81, 0xFFC0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_half),
-        cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_other_types),
-        cmocka_unit_test(test_bool_and_nothing),
+        cmocka_unit_test(test_every_half),  cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_other_types), cmocka_unit_test(test_bool_and_nothing),
+        cmocka_unit_test(test_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

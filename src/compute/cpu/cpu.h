@@ -8,6 +8,7 @@
 #define MM_COMPUTE_CPU_CPU_H
 
 #include "base/team.h"
+#include "base/thread.h"
 #include "compute/backend_ops.h"
 #include "compute/cpu/kernels.h"
 #include "compute/cpu/product.h"
@@ -43,7 +44,10 @@ struct mm_table {
     int64_t rows, columns;
     mm_dtype dtype; // F32, F16 or BF16
     size_t row_bytes;
-    char *values;
+    char *values;                 // its place in the weights' memory
+    bool waits;                   // for settling; else it is copied while packing
+    _Atomic(const char *) data;   // what look-ups read: source->data while it waits, then values
+    struct mm_settling *settling; // the weights' own
 };
 
 struct mm_norm {
@@ -61,6 +65,18 @@ struct mm_relative {
     float *values; // [heads][2 * max_length - 1], the middle is distance 0
 };
 
+// The way of large tables from the checkpoint's map to the weights' memory.
+typedef struct mm_settling {
+    mm_checkpoint *checkpoint; // the thread's, NULL once all is copied
+    atomic_uint readers;       // look-ups that may read the map, and whether it is over
+    bool started;
+    pthread_t thread;
+    atomic_bool stop;
+    bool called;
+    pthread_mutex_t mutex; // guards `called` and waiting
+    pthread_cond_t wake;
+} mm_settling;
+
 struct mm_weights {
     const mm_backend_ops *ops;
     mm_backend *backend;
@@ -72,6 +88,7 @@ struct mm_weights {
     size_t bytes;            // of the one region that holds all
     int64_t max_in, max_out; // over the matrices
     char *memory;            // NULL until packed
+    mm_settling settling;
 };
 
 static inline const mm_product_shape *mm_matrix_shape(const mm_matrix *matrix, int panel) {
@@ -99,7 +116,20 @@ mm_status mm_cpu_add_relative(const mm_relative **out, mm_weights *weights, cons
                               int64_t buckets, int64_t max_distance, int64_t max_length,
                               bool bidirectional, mm_error *error);
 size_t mm_cpu_weights_bytes(const mm_weights *weights);
-mm_status mm_cpu_weights_pack(mm_weights *weights, int threads, mm_error *error);
+mm_status mm_cpu_weights_pack(mm_weights *weights, mm_checkpoint *checkpoint, int threads,
+                              mm_error *error);
+
+// ---- Large tables (cpu_tables.c) ----
+
+bool mm_cpu_table_may_wait(const mm_table *table);
+void mm_cpu_settling_init(mm_settling *settling);
+// Takes the checkpoint over; tables that wait, if any, are looked up in it from here on.
+void mm_cpu_settling_start(mm_weights *weights, mm_checkpoint *checkpoint);
+void mm_cpu_settling_end(mm_settling *settling); // joins the thread
+void mm_cpu_weights_settle(mm_weights *weights);
+// Around look-ups in any of the weights' tables; leave when enter returned true.
+bool mm_cpu_settling_enter(mm_settling *settling);
+void mm_cpu_settling_leave(mm_settling *settling);
 
 // ---- Sessions and lanes (cpu_session.c) ----
 

@@ -47,6 +47,7 @@ const mm_backend_ops mm_cpu_ops = {
     .add_relative = mm_cpu_add_relative,
     .weights_bytes = mm_cpu_weights_bytes,
     .weights_pack = mm_cpu_weights_pack,
+    .weights_settle = mm_cpu_weights_settle,
     .session_create = mm_cpu_session_create,
     .session_free = mm_cpu_session_free,
     .session_reserve = mm_cpu_session_reserve,

@@ -18,6 +18,11 @@ typedef struct embed_arguments {
     const mm_embed_tables *tables;
 } embed_arguments;
 
+static const char *table_row(const mm_table *table, int64_t row) {
+    const char *data = atomic_load_explicit(&table->data, memory_order_acquire);
+    return data + (size_t)row * table->row_bytes;
+}
+
 static void embed_row(const mm_lane *lane, const embed_arguments *a, int64_t row,
                       int64_t position) {
     const mm_kernels *kernels = lane->session->backend->kernels;
@@ -26,14 +31,11 @@ static void embed_row(const mm_lane *lane, const embed_arguments *a, int64_t row
     size_t columns = (size_t)a->out.columns;
     float *out = row_of(&a->out, row);
     int64_t id = a->batch->ids[row], type = a->batch->type_ids ? a->batch->type_ids[row] : 0;
-    kernels->look_up(out, words->values + (size_t)id * words->row_bytes, words->dtype, columns,
-                     true);
+    kernels->look_up(out, table_row(words, id), words->dtype, columns, true);
     if (types)
-        kernels->look_up(out, types->values + (size_t)type * types->row_bytes, types->dtype,
-                         columns, false);
+        kernels->look_up(out, table_row(types, type), types->dtype, columns, false);
     if (positions)
-        kernels->look_up(out, positions->values + (size_t)position * positions->row_bytes,
-                         positions->dtype, columns, false);
+        kernels->look_up(out, table_row(positions, position), positions->dtype, columns, false);
     if (tables->norm)
         kernels->layer_norm(out, out, NULL, &tables->norm->values, columns);
 }
@@ -56,7 +58,10 @@ static void embed_step(mm_lane *lane, int member, const void *arguments) {
 void mm_cpu_embed(mm_lane *lane, mm_activation *out, const mm_batch *batch,
                   const mm_embed_tables *tables) {
     embed_arguments arguments = {*out, batch, tables};
+    bool entered = mm_cpu_settling_enter(tables->words->settling);
     mm_cpu_lane_run(lane, embed_step, &arguments);
+    if (entered)
+        mm_cpu_settling_leave(tables->words->settling);
 }
 
 // ---- Normalisation

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Weights on the CPU: noted while a model binds, then converted and packed into one region, by all
-// threads at once, straight from the mapped files.
+// threads at once, straight from the mapped files. (Large embedding tables wait: cpu_tables.c.)
 #include "base/memory.h"
 #include "base/team.h"
 #include "compute/cpu/cpu.h"
@@ -23,6 +23,7 @@ mm_status mm_cpu_weights_create(mm_weights **out, mm_backend *backend, mm_comput
     (*out)->ops = backend->ops;
     (*out)->backend = backend;
     (*out)->dtype = dtype;
+    mm_cpu_settling_init(&(*out)->settling);
     return MM_STATUS_OK;
 }
 
@@ -35,6 +36,7 @@ mm_status mm_cpu_weights_create(mm_weights **out, mm_backend *backend, mm_comput
 void mm_cpu_weights_free(mm_weights *weights) {
     if (!weights)
         return;
+    mm_cpu_settling_end(&weights->settling);
     FREE_LIST(weights->matrices)
     FREE_LIST(weights->tables)
     FREE_LIST(weights->norms)
@@ -114,7 +116,8 @@ mm_status mm_cpu_add_table(const mm_table **out, mm_weights *weights, const mm_t
     *table = (mm_table){.next = weights->tables,
                         .source = tensor,
                         .rows = tensor->shape[0],
-                        .columns = tensor->shape[1]};
+                        .columns = tensor->shape[1],
+                        .settling = &weights->settling};
     weights->tables = table;
     // Rows are converted when they are looked up, so a table keeps the smaller of the two types.
     if (tensor->dtype == MM_DTYPE_F16 || tensor->dtype == MM_DTYPE_BF16)
@@ -183,37 +186,38 @@ typedef struct packer {
     int threads;
 } packer;
 
-static bool all_finite(const float *values, int64_t count) {
-    // A sum of products with zero is NaN exactly when a value is NaN or infinite; it has no branch.
-    float sum[8] = {0};
-    int64_t i = 0;
-    for (; i + 8 <= count; i += 8) {
-        for (int lane = 0; lane < 8; lane++)
-            sum[lane] += values[i + lane] * 0.0f;
-    }
-    for (; i < count; i++)
-        sum[0] += values[i] * 0.0f;
-    float total = 0;
-    for (int lane = 0; lane < 8; lane++)
-        total += sum[lane];
-    return total == 0;
+static mm_status refuse(const mm_tensor *tensor, mm_error *error) {
+    return mm_fail(error, MM_STATUS_MODEL_CORRUPT,
+                   "tensor \"%s\" holds NaN or infinite values; download the model again, or take "
+                   "a version of it that was trained to the end",
+                   tensor->name);
 }
 
 static mm_status load(float *out, const mm_tensor *tensor, int64_t start, int64_t count,
                       mm_error *error) {
     mm_tensor_to_f32(out, tensor, start, count);
-    if (all_finite(out, count))
-        return MM_STATUS_OK;
-    mm_status status =
-        mm_fail(error, MM_STATUS_MODEL_CORRUPT,
-                "tensor \"%s\" holds NaN or infinite values; download the model again, or take a "
-                "version of it that was trained to the end",
-                tensor->name);
-    return status;
+    return mm_values_finite(out, MM_DTYPE_F32, (size_t)count) ? MM_STATUS_OK
+                                                              : refuse(tensor, error);
 }
 
-static mm_status pack_panel(struct packer_member *member, const mm_matrix *matrix, int panel) {
-    int64_t first = panel * matrix->panel_columns, columns = mm_matrix_columns(matrix, panel);
+// The rows of a panel as they lie in the file, when they need neither converting nor stacking.
+static const float *rows_in_place(const mm_matrix *matrix, int64_t first, int64_t columns,
+                                  const mm_tensor **tensor) {
+    for (int part = 0; part < matrix->parts; part++) {
+        *tensor = matrix->weight[part];
+        int64_t part_rows = (*tensor)->shape[0];
+        if (first < part_rows) {
+            bool fits = first + columns <= part_rows && (*tensor)->dtype == MM_DTYPE_F32 &&
+                        (uintptr_t)(*tensor)->data % sizeof(float) == 0;
+            return fits ? (const float *)(*tensor)->data + first * matrix->in_features : NULL;
+        }
+        first -= part_rows;
+    }
+    return NULL;
+}
+
+static mm_status stage_panel(struct packer_member *member, const mm_matrix *matrix, int64_t first,
+                             int64_t columns) {
     int64_t filled = 0, part_start = 0;
     for (int part = 0; part < matrix->parts && filled < columns; part++) {
         const mm_tensor *tensor = matrix->weight[part];
@@ -231,8 +235,24 @@ static mm_status pack_panel(struct packer_member *member, const mm_matrix *matri
         }
         part_start += part_rows;
     }
+    return MM_STATUS_OK;
+}
+
+static mm_status pack_panel(struct packer_member *member, const mm_matrix *matrix, int panel) {
+    int64_t first = panel * matrix->panel_columns, columns = mm_matrix_columns(matrix, panel);
+    const mm_tensor *tensor = NULL;
+    const float *rows = rows_in_place(matrix, first, columns, &tensor);
+    mm_status status = MM_STATUS_OK;
+    if (!rows) {
+        status = stage_panel(member, matrix, first, columns);
+        rows = member->staging;
+    } else if (!mm_values_finite(rows, MM_DTYPE_F32, (size_t)(columns * matrix->in_features))) {
+        status = refuse(tensor, &member->error);
+    }
+    if (status)
+        return status;
     return mm_product_pack(member->caller, mm_matrix_shape(matrix, panel),
-                           matrix->packed + (size_t)panel * matrix->panel_bytes, member->staging,
+                           matrix->packed + (size_t)panel * matrix->panel_bytes, rows,
                            &member->error);
 }
 
@@ -241,15 +261,20 @@ static mm_status pack_table_chunk(const mm_kernels *kernels, struct packer_membe
     int64_t rows = table->rows - first < TABLE_CHUNK ? table->rows - first : TABLE_CHUNK;
     const mm_tensor *source = table->source;
     char *out = table->values + (size_t)first * table->row_bytes;
+    size_t values = (size_t)(rows * table->columns);
+    if (table->dtype == source->dtype) { // checked where it lies
+        const char *in = (const char *)source->data + (size_t)first * table->row_bytes;
+        if (!mm_values_finite(in, table->dtype, values))
+            return refuse(source, &member->error);
+        if (!table->waits)
+            memcpy(out, in, (size_t)rows * table->row_bytes);
+        return MM_STATUS_OK;
+    }
     mm_status status = load(member->staging, source, first * table->columns, rows * table->columns,
                             &member->error);
     if (status)
         return status;
-    size_t values = (size_t)(rows * table->columns);
-    if (table->dtype == source->dtype)
-        memcpy(out, (const char *)source->data + (size_t)first * table->row_bytes,
-               (size_t)rows * table->row_bytes);
-    else if (table->dtype == MM_DTYPE_F32)
+    if (table->dtype == MM_DTYPE_F32)
         memcpy(out, member->staging, values * sizeof(float));
     else
         kernels->to_bf16((uint16_t *)(void *)out, member->staging, values);
@@ -342,8 +367,9 @@ static void *take(char **cursor, size_t bytes) {
     return memory;
 }
 
-// Gives every object its place in the region; returns the floats a thread needs for staging.
-static int64_t lay_out(mm_weights *weights) {
+// Gives every object its place in the region; returns the floats a thread needs for staging. The
+// tables come last, so that those that wait share no page with what is written now.
+static int64_t lay_out(mm_weights *weights, bool may_wait) {
     char *cursor = weights->memory;
     int64_t staging = 0;
     for (mm_matrix *m = weights->matrices; m; m = m->next) {
@@ -352,11 +378,6 @@ static int64_t lay_out(mm_weights *weights) {
         m->bias_values = take(&cursor, (size_t)m->out_features * sizeof(float));
         if (m->panel_columns * m->in_features > staging)
             staging = m->panel_columns * m->in_features;
-    }
-    for (mm_table *t = weights->tables; t; t = t->next) {
-        t->values = take(&cursor, (size_t)t->rows * t->row_bytes);
-        if (TABLE_CHUNK * t->columns > staging)
-            staging = TABLE_CHUNK * t->columns;
     }
     for (mm_norm *n = weights->norms; n; n = n->next) {
         n->values.weight = take(&cursor, (size_t)n->columns * sizeof(float));
@@ -367,6 +388,17 @@ static int64_t lay_out(mm_weights *weights) {
         r->values = take(&cursor, (size_t)(r->heads * (2 * r->max_length - 1)) * sizeof(float));
         if (r->buckets * r->heads > staging)
             staging = r->buckets * r->heads;
+    }
+    for (int waits = 0; waits < 2; waits++) {
+        for (mm_table *t = weights->tables; t; t = t->next) {
+            t->waits = may_wait && mm_cpu_table_may_wait(t);
+            if (t->waits != waits)
+                continue;
+            t->values = take(&cursor, (size_t)t->rows * t->row_bytes);
+            atomic_init(&t->data, waits ? (const char *)t->source->data : t->values);
+            if (TABLE_CHUNK * t->columns > staging)
+                staging = TABLE_CHUNK * t->columns;
+        }
     }
     return staging;
 }
@@ -395,14 +427,15 @@ static void packer_members_free(packer *work) {
     mm_free(work->members);
 }
 
-mm_status mm_cpu_weights_pack(mm_weights *weights, int threads, mm_error *error) {
+mm_status mm_cpu_weights_pack(mm_weights *weights, mm_checkpoint *checkpoint, int threads,
+                              mm_error *error) {
     packer work = {.weights = weights, .threads = threads};
     mm_team *team = NULL;
     weights->memory = mm_pages_alloc(weights->bytes);
     if (!weights->memory)
         return mm_fail(error, MM_STATUS_OUT_OF_MEMORY, "no memory for %zu bytes of weights",
                        weights->bytes);
-    int64_t staging = lay_out(weights);
+    int64_t staging = lay_out(weights, checkpoint != NULL);
     mm_status status = packer_members_create(&work, staging, error);
     if (!status)
         status = mm_team_create(&team, threads, error);
@@ -418,5 +451,7 @@ mm_status mm_cpu_weights_pack(mm_weights *weights, int threads, mm_error *error)
         status = pack_small(weights, work.members[0].staging, error);
     mm_team_free(team);
     packer_members_free(&work);
+    if (!status)
+        mm_cpu_settling_start(weights, checkpoint);
     return status;
 }
