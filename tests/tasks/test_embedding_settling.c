@@ -9,6 +9,8 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "compute/cpu/cpu.h"
+#include "tasks/embedder.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -125,6 +127,26 @@ static void test_freed_at_any_moment(void **state) {
     }
 }
 
+static void test_a_look_up_is_waited_for(void **state) {
+    (void)state;
+    toy_embedder toy = {0};
+    toy_embedder_open(&toy, scratch_path("large"), MM_COMPUTE_F32, 1);
+    mm_weights *weights = toy.embedder->weights;
+    const mm_table *table = weights->tables;
+    while (!table->waits)
+        table = table->next;
+    assert_true(mm_cpu_settling_enter(&weights->settling));
+    mm_weights_settle(weights);
+    while (atomic_load(&table->data) != table->values)
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    (void)nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    assert_true(is_mapped("large")); // the look-up may still read it
+    mm_cpu_settling_leave(&weights->settling);
+    wait_until_copied("large");
+    assert_false(mm_cpu_settling_enter(&weights->settling));
+    toy_embedder_close(&toy);
+}
+
 static void test_a_large_table_is_checked(void **state) {
     (void)state;
     mm_error error;
@@ -208,6 +230,7 @@ int main(void) {
         cmocka_unit_test(test_without_a_run_it_is_copied_too),
         cmocka_unit_test(test_the_file_may_be_cut_afterwards),
         cmocka_unit_test(test_freed_at_any_moment),
+        cmocka_unit_test(test_a_look_up_is_waited_for),
         cmocka_unit_test(test_a_large_table_is_checked),
         cmocka_unit_test(test_many_ask_at_once),
     };

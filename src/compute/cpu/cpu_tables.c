@@ -8,7 +8,7 @@
 #include "compute/cpu/cpu.h"
 
 #include <string.h>
-#include <sys/resource.h>
+#include <unistd.h>
 
 enum {
     LARGE_TABLE = 1 << 20,  // bytes; smaller ones are copied while packing
@@ -97,7 +97,7 @@ static void settle(mm_weights *weights) {
 
 static void *settling_main(void *argument) {
     mm_weights *weights = argument;
-    (void)setpriority(PRIO_PROCESS, 0, COPY_NICE); // on Linux this thread's own; a hint only
+    (void)nice(COPY_NICE); // on Linux the thread's own; a hint only
     if (wait_for_call(&weights->settling))
         settle(weights);
     return NULL;
