@@ -67,12 +67,12 @@ static mm_status prepare(job_maker *maker, size_t count, const mm_embedding_opti
     mm_status status =
         check_dimensions(&job->dimension, maker->embedder, &job->options, maker->error);
     if (!status)
-        status =
-            check_length(&maker->encode.max_length, maker->embedder, &job->options, maker->error);
+        status = check_length(&maker->encode.truncation.max_length, maker->embedder, &job->options,
+                              maker->error);
     if (status)
         return status;
     maker->encode.add_special_tokens = true;
-    maker->encode.side =
+    maker->encode.truncation.side =
         job->options.truncate == MM_TRUNCATE_ON_LEFT ? MM_TRUNCATE_LEFT : MM_TRUNCATE_RIGHT;
     mm_buffer_init(&maker->joined, SIZE_MAX / 2);
     job->starts = mm_array_realloc(NULL, count < SIZE_MAX ? count + 1 : count, sizeof *job->starts);
@@ -208,11 +208,12 @@ static mm_status add_text(job_maker *maker, size_t index, const char *text, size
     if (status == MM_STATUS_INVALID_REQUEST)
         return not_utf8(index, text, length, maker->error);
     if (!status && encoding->truncated && job->options.truncate == MM_TRUNCATE_ERROR)
-        return too_long(index, encoding->full_count, maker->encode.max_length, maker->error);
-    if (!status && encoding->count > maker->encode.max_length)
+        return too_long(index, encoding->full_count, maker->encode.truncation.max_length,
+                        maker->error);
+    if (!status && encoding->count > maker->encode.truncation.max_length)
         return mm_fail(maker->error, MM_STATUS_INTERNAL,
                        "the tokenizer gave text %zu %zu tokens where %zu are allowed", index,
-                       encoding->count, maker->encode.max_length);
+                       encoding->count, maker->encode.truncation.max_length);
     // The files disagree when a text meets an id that the word table does not have.
     if (!status)
         status = check_ids(maker, index, encoding->ids, encoding->count, MM_STATUS_MODEL_CORRUPT);
@@ -223,7 +224,7 @@ static mm_status add_text(job_maker *maker, size_t index, const char *text, size
 
 // Ids are taken as they are; only their number and range are checked.
 static mm_status add_ids(job_maker *maker, size_t index, const int32_t *ids, size_t count) {
-    const size_t limit = maker->encode.max_length;
+    const size_t limit = maker->encode.truncation.max_length;
     const mm_truncate truncate = maker->job->options.truncate;
     bool cut = count > limit;
     if (cut && truncate == MM_TRUNCATE_ERROR)

@@ -39,17 +39,27 @@ void mm_blanks(const char *text, size_t length, size_t *leading, size_t *trailin
         ++*trailing;
 }
 
-static void trim(mm_span *span, size_t leading, size_t trailing) {
-    size_t start = span->start + leading;
-    span->start = start < span->end ? (uint32_t)start : span->end;
-    if (trailing <= span->end) {
-        size_t end = span->end - trailing;
-        span->end = end > span->start ? (uint32_t)end : span->start;
+static void trim(size_t span[2], size_t leading, size_t trailing) {
+    size_t start = span[0] + leading;
+    span[0] = start < span[1] ? start : span[1];
+    if (trailing <= span[1]) {
+        size_t end = span[1] - trailing;
+        span[1] = end > span[0] ? end : span[0];
     }
 }
 
-void mm_offsets_trim(const mm_tokenizer *tokenizer, mm_token_list *tokens, size_t start,
-                     size_t count) {
+static void trim_all(const mm_postprocessor *postprocessor, uint32_t behind, bool opens,
+                     size_t leading, size_t trailing, size_t span[2]) {
+    for (size_t t = 0; t < postprocessor->trims_count; t++) {
+        // One blank in front may have been put there; it is not in the text to be taken away.
+        bool first = (opens && !(behind >> t & 1)) || span[0] == 0;
+        bool put_there = first && leading == 1 && postprocessor->trims[t];
+        trim(span, put_there ? 0 : leading, trailing);
+    }
+}
+
+void mm_offsets_trim(const mm_tokenizer *tokenizer, const mm_token_list *tokens, size_t start,
+                     size_t count, uint32_t behind, size_t *offsets) {
     size_t noted = 0;
     for (size_t i = start; i < start + count; i++) {
         while (noted < tokens->trims_count && tokens->trims[noted].token < i)
@@ -64,10 +74,8 @@ void mm_offsets_trim(const mm_tokenizer *tokenizer, mm_token_list *tokens, size_
             if (text)
                 mm_blanks(text, length, &leading, &trailing);
         }
-        // One blank in front may have been put there; it is not in the text to be taken away.
-        bool first = i == start || tokens->spans[i].start == 0;
-        if (first && leading == 1 && tokenizer->postprocessor.add_prefix_space)
-            leading = 0;
-        trim(&tokens->spans[i], leading, trailing);
+        if (leading || trailing)
+            trim_all(&tokenizer->postprocessor, behind, i == start, leading, trailing,
+                     offsets + (i - start) * 2);
     }
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the stages over a text: added tokens, normalizers, pre-tokenizers, model, truncation,
-// post-processor; and back.
+// Runs the stages over a text: added tokens, normalizers, pre-tokenizers, model; and back.
 #include "text/tokenizer_parts.h"
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "text/assemble.h"
+#include "text/encoding.h"
 #include "text/offsets.h"
 
 #include <string.h>
@@ -23,6 +24,7 @@ void mm_tokenizer_free(mm_tokenizer *tokenizer) {
     mm_token_model_free(&tokenizer->model);
     mm_postprocessor_free(&tokenizer->postprocessor);
     mm_decoder_list_free(&tokenizer->decoders);
+    mm_free(tokenizer->pad_token);
     mm_free(tokenizer);
 }
 
@@ -124,124 +126,10 @@ static mm_status encode_sequence(const mm_tokenizer *tokenizer, mm_encode_work *
     return status;
 }
 
-typedef struct kept { // what truncation leaves of a sequence
-    size_t start, count;
-} kept;
-
-// "Longest first" as the reference library does it: the shorter sequence stays whole when it fits
-// into half of the room.
-static void share_room(size_t room, size_t *first, size_t *second) {
-    bool swap = *first > *second;
-    size_t shorter = swap ? *second : *first, longer = shorter;
-    if (shorter <= room && room - shorter > shorter)
-        longer = room - shorter;
-    if (shorter + longer > room) {
-        shorter = room / 2;
-        longer = shorter + room % 2;
-    }
-    size_t new_first = swap ? longer : shorter, new_second = swap ? shorter : longer;
-    if (new_first < *first)
-        *first = new_first;
-    if (new_second < *second)
-        *second = new_second;
-}
-
-static void truncate_sequences(const mm_encode_work *work, kept keep[2], size_t specials,
-                               const mm_encode_options *options) {
-    size_t total = keep[0].count + keep[1].count;
-    // A limit below the special tokens cuts nothing: so does the reference library.
-    if (options->max_length == 0 || options->max_length < specials ||
-        total <= options->max_length - specials)
-        return;
-    size_t room = options->max_length - specials;
-    if (keep[1].count == 0)
-        keep[0].count = room;
-    else
-        share_room(room, &keep[0].count, &keep[1].count);
-    if (options->side == MM_TRUNCATE_LEFT) {
-        for (int i = 0; i < 2; i++)
-            keep[i].start = work->sequences[i].count - keep[i].count;
-    }
-}
-
-static mm_status reserve_encoding(mm_encoding *out, size_t count, bool want_offsets,
-                                  mm_error *error) {
-    if (count > out->capacity) {
-        size_t capacity = count + count / 4 + 32;
-        int32_t *ids = mm_array_realloc(out->ids, capacity, sizeof(*ids));
-        if (ids)
-            out->ids = ids;
-        int32_t *type_ids = ids ? mm_array_realloc(out->type_ids, capacity, sizeof(*ids)) : NULL;
-        if (!type_ids)
-            return mm_fail_memory(error, "token ids");
-        out->type_ids = type_ids;
-        mm_free(out->offsets); // made anew below when wanted
-        out->offsets = NULL;
-        out->capacity = capacity;
-    }
-    if (want_offsets && !out->offsets) {
-        out->offsets = mm_array_realloc(NULL, out->capacity * 2, sizeof(*out->offsets));
-        if (!out->offsets)
-            return mm_fail_memory(error, "token offsets");
-    }
-    return MM_STATUS_OK;
-}
-
-static void put(mm_encoding *out, uint32_t id, int32_t type_id, mm_span span, bool want_offsets) {
-    out->ids[out->count] = (int32_t)id;
-    out->type_ids[out->count] = type_id;
-    if (want_offsets) {
-        out->offsets[out->count * 2] = span.start;
-        out->offsets[out->count * 2 + 1] = span.end;
-    }
-    out->count++;
-}
-
-static mm_status assemble(const mm_tokenizer *tokenizer, mm_encode_work *work, mm_encoding *out,
-                          bool has_pair, const mm_encode_options *options, mm_error *error) {
-    const mm_template *template =
-        has_pair ? &tokenizer->postprocessor.pair : &tokenizer->postprocessor.single;
-    size_t specials = options->add_special_tokens ? template->special_count : 0;
-    kept keep[2] = {{0, work->sequences[0].count}, {0, work->sequences[1].count}};
-    size_t full[2] = {keep[0].count, keep[1].count};
-    truncate_sequences(work, keep, specials, options);
-    size_t count = specials, full_count = specials;
-    for (size_t i = 0; i < template->count; i++) {
-        const mm_template_part *part = &template->parts[i];
-        if (part->kind == MM_PART_SPECIAL)
-            continue;
-        int which = part->kind == MM_PART_PAIR;
-        count += keep[which].count;
-        full_count += full[which];
-    }
-    mm_status status = reserve_encoding(out, count, work->want_offsets, error);
-    if (status)
-        return status;
-    for (int i = 0; i < 2 && work->want_offsets && tokenizer->postprocessor.trim_offsets; i++)
-        mm_offsets_trim(tokenizer, &work->sequences[i], keep[i].start, keep[i].count);
-    for (size_t i = 0; i < template->count; i++) {
-        const mm_template_part *part = &template->parts[i];
-        if (part->kind == MM_PART_SPECIAL) {
-            if (options->add_special_tokens)
-                put(out, part->id, part->type_id, (mm_span){0}, work->want_offsets);
-            continue;
-        }
-        int which = part->kind == MM_PART_PAIR;
-        const mm_token_list *tokens = &work->sequences[which];
-        for (size_t j = keep[which].start; j < keep[which].start + keep[which].count; j++)
-            put(out, tokens->ids[j], part->type_id,
-                work->want_offsets ? tokens->spans[j] : (mm_span){0}, work->want_offsets);
-    }
-    out->full_count = full_count;
-    out->truncated = full_count > out->count;
-    return MM_STATUS_OK;
-}
-
 mm_status mm_tokenizer_encode(const mm_tokenizer *tokenizer, mm_encoding *out, const char *text,
                               size_t length, const char *pair, size_t pair_length,
                               const mm_encode_options *options, mm_error *error) {
-    out->count = out->full_count = 0;
-    out->truncated = false;
+    mm_encoding_reset(out);
     if (!out->scratch)
         out->scratch = mm_calloc(1, sizeof(mm_encode_work));
     mm_encode_work *work = out->scratch;
@@ -259,17 +147,7 @@ mm_status mm_tokenizer_encode(const mm_tokenizer *tokenizer, mm_encoding *out, c
         if (status)
             return status;
     }
-    return assemble(tokenizer, work, out, pair != NULL, options, error);
-}
-
-void mm_encoding_free(mm_encoding *encoding) {
-    if (encoding->scratch)
-        mm_encode_work_free(encoding->scratch);
-    mm_free(encoding->scratch);
-    mm_free(encoding->ids);
-    mm_free(encoding->type_ids);
-    mm_free(encoding->offsets);
-    *encoding = (mm_encoding){0};
+    return mm_assemble(tokenizer, work, out, pair != NULL, options, error);
 }
 
 const char *mm_tokenizer_token(const mm_tokenizer *tokenizer, int32_t id, size_t *length) {
@@ -324,8 +202,7 @@ size_t mm_tokenizer_model_max_length(const mm_tokenizer *tokenizer) {
 }
 
 size_t mm_tokenizer_special_count(const mm_tokenizer *tokenizer, bool pair) {
-    return pair ? tokenizer->postprocessor.pair.special_count
-                : tokenizer->postprocessor.single.special_count;
+    return tokenizer->postprocessor.added[pair];
 }
 
 const char *mm_tokenizer_kind(const mm_tokenizer *tokenizer) {

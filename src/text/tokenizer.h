@@ -16,12 +16,36 @@ typedef struct mm_tokenizer mm_tokenizer;
 
 typedef enum mm_truncate_side { MM_TRUNCATE_RIGHT, MM_TRUNCATE_LEFT } mm_truncate_side;
 
+typedef enum mm_truncate_strategy {
+    MM_TRUNCATE_LONGEST_FIRST,
+    MM_TRUNCATE_ONLY_FIRST,
+    MM_TRUNCATE_ONLY_SECOND,
+} mm_truncate_strategy;
+
+typedef struct mm_truncation {
+    size_t max_length; // special tokens included; 0 = no limit
+    size_t stride;     // tokens that neighbouring windows share
+    mm_truncate_strategy strategy;
+    mm_truncate_side side; // where is cut
+} mm_truncation;
+
 typedef struct mm_encode_options {
     bool add_special_tokens; // what the post-processor adds
-    size_t max_length;       // special tokens included; 0 = no limit
-    mm_truncate_side side;
-    bool want_offsets; // fill offsets (slower)
+    mm_truncation truncation;
+    bool want_offsets;  // fill offsets (slower)
+    bool want_overflow; // fill overflow: what is cut, as further windows
 } mm_encode_options;
+
+typedef enum mm_pad_side { MM_PAD_RIGHT, MM_PAD_LEFT } mm_pad_side;
+
+typedef struct mm_padding {
+    bool fixed;         // to `length`; else to the longest of the batch
+    size_t length;      //
+    size_t multiple_of; // rounded up to; 0 = not
+    mm_pad_side side;
+    int32_t id, type_id;
+    const char *token; // the text of the id, for those who print tokens; borrowed
+} mm_padding;
 
 // What encoding gave: arrays of `count`. Zero-initialise, reuse, then mm_encoding_free.
 typedef struct mm_encoding {
@@ -31,8 +55,17 @@ typedef struct mm_encoding {
     size_t count;
     size_t full_count; // ids there were before truncation, special tokens included
     bool truncated;
-    size_t capacity; // internal
-    void *scratch;   // internal
+    size_t padded; // of count, on pad_side; attention_mask is 0 there, else 1
+    mm_pad_side pad_side;
+    // With want_overflow: the ids of the further windows, one behind the other; window i ends at
+    // overflow_ends[i].
+    int32_t *overflow;
+    size_t *overflow_ends;
+    size_t overflow_count;
+    bool has_offsets; // internal, as the rest
+    size_t capacity;
+    size_t offsets_capacity, overflow_capacity, overflow_ends_capacity;
+    void *scratch;
 } mm_encoding;
 
 // Opens a directory (tokenizer.json, else the files older repositories have; tokenizer_config.json
@@ -50,11 +83,20 @@ void mm_tokenizer_free(mm_tokenizer *tokenizer); // accepts NULL
 mm_status mm_tokenizer_prepend_lowercase(mm_tokenizer *tokenizer, mm_error *error);
 
 // `pair` may be NULL. Texts may hold U+0000. INVALID_REQUEST when they are not UTF-8 (details:
-// byte).
+// byte), and INVALID_PARAMETER when there is no way to truncate as asked.
 mm_status mm_tokenizer_encode(const mm_tokenizer *tokenizer, mm_encoding *out, const char *text,
                               size_t length, const char *pair, size_t pair_length,
                               const mm_encode_options *options, mm_error *error);
 void mm_encoding_free(mm_encoding *encoding); // leaves a zeroed one
+// Fills up the encodings of one batch, each just encoded, and their further windows.
+mm_status mm_encodings_pad(mm_encoding *encodings, size_t count, const mm_padding *padding,
+                           mm_error *error);
+// INVALID_PARAMETER when no text could be truncated with this stride.
+mm_status mm_tokenizer_check_truncation(const mm_tokenizer *tokenizer,
+                                        const mm_truncation *truncation, mm_error *error);
+// What the file stores, or NULL; encoding uses neither by itself.
+const mm_truncation *mm_tokenizer_stored_truncation(const mm_tokenizer *tokenizer);
+const mm_padding *mm_tokenizer_stored_padding(const mm_tokenizer *tokenizer);
 
 // *out is NUL-terminated, *out_length long, and the caller's to mm_free. Ids beyond the vocabulary
 // are skipped.

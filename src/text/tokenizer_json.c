@@ -129,6 +129,8 @@ static mm_status read_components(mm_tokenizer *tokenizer, const json_t *root,
         status =
             mm_decoder_read(&tokenizer->decoders, json_object_get(root, "decoder"), where, error);
     if (!status)
+        status = mm_tokenizer_read_stored(tokenizer, root, where, error);
+    if (!status)
         status = read_added_tokens(tokenizer, json_object_get(root, "added_tokens"), where, error);
     return status;
 }

@@ -19,6 +19,10 @@ struct mm_tokenizer { // in the order a text goes through
     mm_postprocessor postprocessor;
     mm_decoder_list decoders;
     size_t model_max_length;
+    mm_truncation truncation; // as the file stores it, if it does
+    bool truncates;
+    mm_padding padding; // the same; the token is NULL when the file stores none
+    char *pad_token;    // which padding.token points to
 };
 
 // A zeroed tokenizer; free with mm_tokenizer_free at any stage of building.
@@ -29,5 +33,9 @@ mm_status mm_tokenizer_read_json(mm_tokenizer *tokenizer, const char *json, size
 // Reads the flags of one added token; `content` stays NULL when the object has none.
 mm_status mm_tokenizer_read_added(mm_added_token *token, const json_t *config, const char *where,
                                   mm_error *error);
+
+// Keeps the "truncation" and "padding" of tokenizer.json.
+mm_status mm_tokenizer_read_stored(mm_tokenizer *tokenizer, const json_t *root, const char *where,
+                                   mm_error *error);
 
 #endif

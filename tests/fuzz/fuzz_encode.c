@@ -2,6 +2,7 @@
 // Texts through the tokenizers of tests/text/data. The first two bytes of the input choose the
 // tokenizer and the options, the rest is the text, and behind a byte FF the pair.
 //
+// Covers: src/text/assemble.c src/text/encoding.c src/text/padding.c src/text/truncation.c
 // Covers: src/text/tokenizer.c src/text/offsets.c src/text/rewrite.c src/text/encode_work.c
 // Covers: src/text/normalizer_bert.c src/text/normalizer_unicode.c src/text/normalizer_edit.c
 // Covers: src/text/pretokenizer_chars.c src/text/model_wordpiece.c
@@ -65,6 +66,25 @@ static void check(const mm_encoding *plain, const mm_encoding *full, size_t poin
     require(max_length < 4 || plain->count <= max_length);
 }
 
+// The windows hold what was cut, and padding brings all to one length.
+static void check_windows(mm_encoding *encoding, const mm_encode_options *options, bool pair) {
+    size_t count = encoding->count, windows = encoding->overflow_count;
+    require(encoding->truncated == (windows > 0));
+    for (size_t i = 0, start = 0; i < windows; start = encoding->overflow_ends[i++])
+        require(encoding->overflow_ends[i] - start <= encoding->full_count);
+    if (!pair && windows && count > (options->add_special_tokens ? 2 : 0))
+        require(encoding->overflow_ends[windows - 1] >= encoding->full_count - count);
+    mm_padding padding = {
+        .multiple_of = 7, .id = 4, .side = windows % 2 ? MM_PAD_LEFT : MM_PAD_RIGHT};
+    int32_t first = count ? encoding->ids[0] : 0;
+    require(mm_encodings_pad(encoding, 1, &padding, NULL) == MM_STATUS_OK);
+    require(encoding->count % 7 == 0 && encoding->count - encoding->padded == count);
+    size_t moved = encoding->padded && padding.side == MM_PAD_LEFT ? encoding->padded : 0;
+    require(count == 0 || encoding->ids[moved] == first);
+    for (size_t i = 0, start = 0; i < windows; start = encoding->overflow_ends[i++])
+        require(encoding->overflow_ends[i] - start >= encoding->count);
+}
+
 // The tokens of the ids are those that the accessors know.
 static void check_tokens(const mm_tokenizer *tokenizer, const mm_encoding *encoding) {
     size_t size = mm_tokenizer_vocab_size(tokenizer), length;
@@ -108,8 +128,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         return 0;
     const mm_tokenizer *tokenizer = tokenizers[data[0] % TOKENIZERS];
     mm_encode_options options = {.add_special_tokens = data[1] & 1,
-                                 .side = data[1] & 2 ? MM_TRUNCATE_LEFT : MM_TRUNCATE_RIGHT,
-                                 .max_length = data[1] >> 2};
+                                 .truncation.side =
+                                     data[1] & 2 ? MM_TRUNCATE_LEFT : MM_TRUNCATE_RIGHT,
+                                 .truncation.max_length = data[1] >> 2,
+                                 .truncation.stride = data[0] / TOKENIZERS % 3,
+                                 .truncation.strategy = data[0] / TOKENIZERS / 3 % 3};
     const char *text = (const char *)data + 2, *pair = memchr(text, 0xFF, size - 2);
     size_t length = pair ? (size_t)(pair - text) : size - 2;
     size_t pair_length = pair ? size - 2 - length - 1 : 0;
@@ -119,15 +142,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         mm_tokenizer_encode(tokenizer, &plain, text, length, pair, pair_length, &options, &error);
     bool valid =
         mm_utf8_valid(text, length, NULL) && (!pair || mm_utf8_valid(pair, pair_length, NULL));
-    require(status == (valid ? MM_STATUS_OK : MM_STATUS_INVALID_REQUEST));
+    require(status == (valid ? MM_STATUS_OK : MM_STATUS_INVALID_REQUEST) ||
+            (valid && status == MM_STATUS_INVALID_PARAMETER && options.truncation.max_length));
     if (status)
         return 0;
-    options.want_offsets = true;
+    options.want_offsets = options.want_overflow = true;
     require(mm_tokenizer_encode(tokenizer, &full, text, length, pair, pair_length, &options,
                                 &error) == MM_STATUS_OK);
     size_t points = count_points(text, length), more = pair ? count_points(pair, pair_length) : 0;
-    check(&plain, &full, points > more ? points : more, options.max_length);
+    check(&plain, &full, points > more ? points : more, options.truncation.max_length);
     check_tokens(tokenizer, &full);
+    check_windows(&full, &options, pair);
     encode_without_memory(tokenizer, text, length, pair, pair_length, &options);
     char *decoded;
     size_t decoded_length;

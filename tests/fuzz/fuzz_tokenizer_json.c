@@ -32,9 +32,10 @@ static mm_status encode_and_decode(const mm_tokenizer *tokenizer, mm_error *erro
     mm_status status = MM_STATUS_OK;
     for (int i = 0; i < 4 && !status; i++) {
         mm_encode_options options = {.add_special_tokens = i != 1,
-                                     .max_length = i == 2 ? 4 : 0,
-                                     .side = MM_TRUNCATE_LEFT,
-                                     .want_offsets = i > 1};
+                                     .truncation.max_length = i == 2 ? 4 : 0,
+                                     .truncation.side = MM_TRUNCATE_LEFT,
+                                     .want_offsets = i > 1,
+                                     .want_overflow = i == 2};
         status =
             mm_tokenizer_encode(tokenizer, &encoding, text, sizeof(text) - 1, i == 3 ? text : NULL,
                                 i == 3 ? sizeof(text) - 1 : 0, &options, error);

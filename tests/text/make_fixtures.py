@@ -122,6 +122,27 @@ def words():
     return tokenizer
 
 
+def chained(*chain):
+    """Several post-processors one after the other, and an added token with blanks in it."""
+    tokenizer = words()
+    tokenizer.add_tokens([added("<l>", lstrip=True, rstrip=True, normalized=False)])
+    tokenizer.post_processor = processors.Sequence(list(chain))
+    return tokenizer
+
+
+def chains():
+    specials = [("[CLS]", 2), {"id": "[SEP]", "ids": [3, 4], "tokens": ["[SEP]", "[MASK]"]}]
+    many = processors.TemplateProcessing(single="$A:4 [SEP]:5", pair="$B:1 [CLS]:2 $A:3 $B:0",
+                                         special_tokens=specials)
+    around = (("[SEP]", 3), ("[CLS]", 2))
+    return {
+        "chain-bert-template": chained(processors.BertProcessing(*around), many),
+        "chain-templates": chained(many, many, processors.BertProcessing(*around)),
+        "chain-trims": chained(processors.ByteLevel(trim_offsets=True, add_prefix_space=False),
+                               processors.RobertaProcessing(*around), processors.ByteLevel(),
+                               bert_template())}
+
+
 def flat(offsets):
     return [value for pair in offsets for value in pair]
 
@@ -136,21 +157,45 @@ def single(tokenizer, text):
 
 
 def pair(tokenizer, a, b):
-    encoding = tokenizer.encode(a, b)
+    try:
+        encoding = tokenizer.encode(a, b)
+    except BaseException as error:  # a panic of the library
+        return {"kind": "pair", "a": a, "b": b, "error": str(error)[:120]}
     return {"kind": "pair", "a": a, "b": b, "ids": encoding.ids, "type_ids": encoding.type_ids,
             "offsets": flat(encoding.offsets)}
 
 
-def truncated(tokenizer, a, b, length, direction):
-    tokenizer.enable_truncation(length, strategy="longest_first", direction=direction)
-    encoding = tokenizer.encode(a, b) if b is not None else tokenizer.encode(a)
-    tokenizer.no_truncation()
-    case = {"kind": "trunc", "a": a, "max_length": length, "stride": 0,
-            "strategy": "longest_first", "direction": direction, "ids": encoding.ids,
-            "type_ids": encoding.type_ids, "offsets": flat(encoding.offsets)}
-    if b is not None:
-        case["b"] = b
-    return case
+def random_truncation(rng):
+    return {"max_length": rng.randrange(1, 14), "stride": rng.choice([0, 0, 1, 2, 5]),
+            "strategy": rng.choice(["longest_first"] * 3 + ["only_first", "only_second"]),
+            "direction": rng.choice(["left", "right"])}
+
+
+def truncated(tokenizer, a, b, options):
+    """An exception of the library, a panic included, is recorded as an error."""
+    case = {"kind": "trunc", "a": a, **({} if b is None else {"b": b}), **options}
+    try:
+        tokenizer.enable_truncation(**options)
+        encoding = tokenizer.encode(a, b) if b is not None else tokenizer.encode(a)
+    except BaseException as error:
+        return {**case, "error": str(error)[:120]}
+    finally:
+        tokenizer.no_truncation()
+    return {**case, "ids": encoding.ids, "type_ids": encoding.type_ids,
+            "offsets": flat(encoding.offsets), "overflow": [w.ids for w in encoding.overflowing]}
+
+
+def padded(tokenizer, texts, rng):
+    padding = {"direction": rng.choice(["left", "right"]), "pad_id": rng.randrange(4),
+               "pad_type_id": rng.randrange(3), "pad_token": "[PAD]"}
+    padding.update(rng.choice([{}, {"length": 9}, {"pad_to_multiple_of": 8},
+                               {"length": 12, "pad_to_multiple_of": 5}]))
+    tokenizer.enable_padding(**padding)
+    encodings = tokenizer.encode_batch(texts)
+    tokenizer.no_padding()
+    return {"kind": "batch", "texts": texts, "padding": padding,
+            "ids": [e.ids for e in encodings], "type_ids": [e.type_ids for e in encodings],
+            "attention_mask": [e.attention_mask for e in encodings]}
 
 
 def cases(tokenizer, seed):
@@ -159,10 +204,11 @@ def cases(tokenizer, seed):
         yield single(tokenizer, text)
     for _ in range(12):
         yield pair(tokenizer, rng.choice(TEXTS), rng.choice(TEXTS))
-    for _ in range(16):
+    for _ in range(24):
         other = rng.choice([None, rng.choice(TEXTS)])
-        yield truncated(tokenizer, rng.choice(TEXTS[5:]), other, rng.randrange(1, 14),
-                        rng.choice(["left", "right"]))
+        yield truncated(tokenizer, rng.choice(TEXTS[5:]), other, random_truncation(rng))
+    for _ in range(3):
+        yield padded(tokenizer, rng.sample(TEXTS, rng.randrange(1, 6)), rng)
     size = tokenizer.get_vocab_size()
     for _ in range(8):
         ids = [rng.randrange(size + 4) for _ in range(rng.randrange(10))]
@@ -192,7 +238,8 @@ def main():
     made = {"bert-uncased": bert(), "bert-cased": bert(False),
             "bert-plain": bert(True, clean_text=False, handle_chinese_chars=False,
                                strip_accents=False),
-            "added": with_added(), "forms": forms(), "accents": accents(), "words": words()}
+            "added": with_added(), "forms": forms(), "accents": accents(), "words": words(),
+            **chains()}
     for seed, (name, tokenizer) in enumerate(made.items()):
         folder = DATA / name
         folder.mkdir(parents=True)

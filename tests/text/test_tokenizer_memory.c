@@ -25,9 +25,13 @@ static mm_status run(const char *path, mm_error *error) {
     mm_status status = mm_tokenizer_open(&tokenizer, path, error);
     for (int i = 0; i < 4 && !status; i++) {
         mm_encode_options options = {
-            .add_special_tokens = true, .max_length = i == 3 ? 5 : 0, .want_offsets = i % 2 == 0};
+            .add_special_tokens = true, .want_offsets = i % 2 == 0, .want_overflow = i == 3};
+        options.truncation = (mm_truncation){.max_length = i == 3 ? 12 : 0, .stride = 1};
         status = mm_tokenizer_encode(tokenizer, &encoding, text, strlen(text), i < 2 ? NULL : text,
                                      i < 2 ? 0 : strlen(text), &options, error);
+        mm_padding padding = {.multiple_of = 256 << i};
+        if (!status)
+            status = mm_encodings_pad(&encoding, 1, &padding, error);
     }
     if (!status)
         status = mm_tokenizer_prepend_lowercase(tokenizer, error);
@@ -42,8 +46,14 @@ static mm_status run(const char *path, mm_error *error) {
 
 static void test_every_allocation_fails(void **state) {
     (void)state;
-    static const char *const names[] = {"added", "forms",       "accents",
-                                        "words", "vocab-cased", "vocab-older"};
+    static const char *const names[] = {"added",
+                                        "forms",
+                                        "accents",
+                                        "words",
+                                        "vocab-cased",
+                                        "vocab-older",
+                                        "chain-bert-template",
+                                        "chain-trims"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char path[1024];
         snprintf(path, sizeof(path), DATA "/%s", names[i]);
