@@ -2,6 +2,7 @@
 #include "text/decoder.h"
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "text/unicode_text.h"
 
 #include <string.h>
@@ -118,21 +119,36 @@ static mm_status read_replace(void **out, const json_t *config, const char *wher
                          json_string_value(content), json_string_length(content), false, error);
 }
 
+// A text with `to` in the place of every `from`; an empty `from` is found around every character.
+static bool append_replaced(mm_buffer *out, const char *text, size_t length, const char *from,
+                            size_t from_length, const char *to, size_t to_length) {
+    const char *end = text + length;
+    while (text < end) {
+        size_t width = mm_unicode_width(*text);
+        const char *found =
+            from_length ? memmem(text, (size_t)(end - text), from, from_length) : text + width;
+        if (from_length == 0 && !mm_buffer_append(out, to, to_length))
+            return false;
+        const char *stop = found ? found : end;
+        if (!mm_buffer_append(out, text, (size_t)(stop - text)))
+            return false;
+        if (found && from_length && !mm_buffer_append(out, to, to_length))
+            return false;
+        text = stop + from_length;
+        if (!found)
+            break;
+    }
+    return from_length || mm_buffer_append(out, to, to_length);
+}
+
 static bool apply_replace(const void *settings, const mm_decode_texts *in, mm_decode_texts *out) {
     const settings_pair *own = settings;
     for (size_t i = 0; i < in->count; i++) {
-        size_t at = mm_decode_texts_start(in, i), end = in->ends[i];
-        while (at < end) {
-            const char *found = own->first_length ? memmem(in->bytes.data + at, end - at,
-                                                           own->bytes, own->first_length)
-                                                  : NULL;
-            size_t stop = found ? (size_t)(found - in->bytes.data) : end;
-            if (!mm_buffer_append(&out->bytes, in->bytes.data + at, stop - at) ||
-                (found && !mm_buffer_append(&out->bytes, own->bytes + own->first_length,
-                                            own->second_length)))
-                return false;
-            at = found ? stop + own->first_length : end;
-        }
+        size_t start = mm_decode_texts_start(in, i);
+        if (in->ends[i] > start &&
+            !append_replaced(&out->bytes, in->bytes.data + start, in->ends[i] - start, own->bytes,
+                             own->first_length, own->bytes + own->first_length, own->second_length))
+            return false;
         if (!mm_decode_texts_end(out))
             return false;
     }
@@ -181,11 +197,139 @@ static bool apply_strip(const void *settings, const mm_decode_texts *in, mm_deco
     return true;
 }
 
+static mm_status read_bpe(void **out, const json_t *config, const char *where, mm_error *error) {
+    const json_t *suffix = json_object_get(config, "suffix");
+    if (!json_is_string(suffix))
+        return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: BPEDecoder needs \"suffix\"", where);
+    return make_settings(out, json_string_value(suffix), json_string_length(suffix), NULL, 0, false,
+                         error);
+}
+
+static bool apply_bpe(const void *settings, const mm_decode_texts *in, mm_decode_texts *out) {
+    const settings_pair *own = settings;
+    for (size_t i = 0; i < in->count; i++) {
+        size_t start = mm_decode_texts_start(in, i);
+        const char *text = in->bytes.data ? in->bytes.data + start : "";
+        if (!append_replaced(&out->bytes, text, in->ends[i] - start, own->bytes, own->first_length,
+                             " ", i + 1 < in->count) ||
+            !mm_decode_texts_end(out))
+            return false;
+    }
+    return true;
+}
+
+// The byte that a token such as "<0xE2>" stands for, or -1. As the reference library reads
+// numbers, "+5" is one.
+static int byte_of(const char *token, size_t length) {
+    if (length != 6 || memcmp(token, "<0x", 3) != 0 || token[5] != '>')
+        return -1;
+    int value = 0;
+    for (size_t i = token[3] == '+' ? 4 : 3; i < 5; i++) {
+        char digit = token[i];
+        if (digit >= '0' && digit <= '9')
+            value = value * 16 + (digit - '0');
+        else if ((digit | 0x20) >= 'a' && (digit | 0x20) <= 'f')
+            value = value * 16 + ((digit | 0x20) - 'a' + 10);
+        else
+            return -1;
+    }
+    return value;
+}
+
+// Ends a run of bytes that begins at `start` of out->bytes: one text, or one U+FFFD for each byte
+// when they are not UTF-8.
+static bool end_bytes(mm_decode_texts *out, size_t start) {
+    size_t count = out->bytes.length - start;
+    if (count == 0)
+        return true;
+    if (mm_utf8_valid(out->bytes.data + start, count, NULL))
+        return mm_decode_texts_end(out);
+    out->bytes.length = start;
+    for (size_t i = 0; i < count; i++)
+        if (!mm_decode_texts_add(out, "\xEF\xBF\xBD", 3))
+            return false;
+    return true;
+}
+
+static bool apply_byte_fallback(const void *settings, const mm_decode_texts *in,
+                                mm_decode_texts *out) {
+    (void)settings;
+    size_t run = 0; // where the run of bytes begins in out->bytes
+    for (size_t i = 0; i < in->count; i++) {
+        size_t start = mm_decode_texts_start(in, i), length = in->ends[i] - start;
+        int byte = length ? byte_of(in->bytes.data + start, length) : -1;
+        bool ok = byte >= 0
+                      ? mm_buffer_putc(&out->bytes, (char)byte)
+                      : end_bytes(out, run) &&
+                            mm_decode_texts_add(out, length ? in->bytes.data + start : "", length);
+        if (!ok)
+            return false;
+        if (byte < 0)
+            run = out->bytes.length;
+    }
+    return end_bytes(out, run);
+}
+
+static mm_status read_ctc(void **out, const json_t *config, const char *where, mm_error *error) {
+    const json_t *pad = json_object_get(config, "pad_token");
+    const json_t *delimiter = json_object_get(config, "word_delimiter_token");
+    const json_t *cleanup = json_object_get(config, "cleanup");
+    if (!json_is_string(pad) || !json_is_string(delimiter) || !json_is_boolean(cleanup))
+        return mm_fail(error, MM_STATUS_MODEL_CORRUPT,
+                       "%s: CTC needs \"pad_token\", \"word_delimiter_token\" and \"cleanup\"",
+                       where);
+    return make_settings(out, json_string_value(pad), json_string_length(pad),
+                         json_string_value(delimiter), json_string_length(delimiter),
+                         json_is_true(cleanup), error);
+}
+
+// Appends one token to out->bytes; `scratch` is only for the call.
+static bool append_ctc(const settings_pair *own, const char *token, size_t length, mm_buffer *out,
+                       mm_buffer *scratch) {
+    size_t start = out->length;
+    if (!append_replaced(out, token, length, own->bytes, own->first_length, "", 0))
+        return false;
+    if (!own->flag)
+        return true;
+    clean_up(out, start);
+    mm_buffer_clear(scratch);
+    size_t kept = out->length - start;
+    if (kept && !mm_buffer_append(scratch, out->data + start, kept))
+        return false;
+    out->length = start;
+    return append_replaced(out, kept ? scratch->data : "", kept, own->bytes + own->first_length,
+                           own->second_length, " ", 1);
+}
+
+static bool apply_ctc(const void *settings, const mm_decode_texts *in, mm_decode_texts *out) {
+    mm_buffer scratch;
+    mm_buffer_init(&scratch, SIZE_MAX / 2);
+    const char *last = NULL; // the token before; repeated ones count once
+    size_t last_length = 0;
+    bool ok = true;
+    for (size_t i = 0; i < in->count && ok; i++) {
+        size_t start = mm_decode_texts_start(in, i), length = in->ends[i] - start;
+        const char *token = in->bytes.data ? in->bytes.data + start : "";
+        if (last && length == last_length && memcmp(token, last, length) == 0)
+            continue;
+        last = token;
+        last_length = length;
+        size_t from = out->bytes.length;
+        ok = append_ctc(settings, token, length, &out->bytes, &scratch) &&
+             (out->bytes.length == from || mm_decode_texts_end(out));
+    }
+    mm_buffer_free(&scratch);
+    return ok;
+}
+
 static const mm_decoder_kind kinds[] = {
     {{"WordPiece", read_wordpiece, NULL}, apply_wordpiece},
     {{"Fuse", NULL, NULL}, apply_fuse},
     {{"Replace", read_replace, NULL}, apply_replace},
     {{"Strip", read_strip, NULL}, apply_strip},
+    {{"BPEDecoder", read_bpe, NULL}, apply_bpe},
+    {{"ByteFallback", NULL, NULL}, apply_byte_fallback},
+    {{"CTC", read_ctc, NULL}, apply_ctc},
 };
 
 const mm_stage_kind *mm_decoder_find_kind(const char *type) {

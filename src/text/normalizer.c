@@ -15,6 +15,7 @@ static const mm_normalizer_kind kinds[] = {
     {{"StripAccents", NULL, NULL}, mm_strip_accents_apply},
     {{"Strip", mm_strip_read, NULL}, mm_strip_apply},
     {{"Replace", mm_replace_read, NULL}, mm_replace_apply},
+    {{"Nmt", NULL, NULL}, mm_nmt_apply},
     {{"Prepend", mm_prepend_read, NULL}, mm_prepend_apply},
 };
 

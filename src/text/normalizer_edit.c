@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Normalizers that edit text whatever its characters are: Strip, Replace, Prepend.
+// Normalizers that edit text whatever its characters are: Strip, Replace, Prepend;
+// and Nmt, which has a short list of them.
 #include "text/normalizer_kinds.h"
 
 #include "base/memory.h"
@@ -121,5 +122,38 @@ void mm_prepend_apply(const void *settings, mm_rewrite *rewrite) {
     mm_rewrite_insert_text(rewrite, pair->first, pair->first_length);
     rewrite->read = 0;
     mm_rewrite_copy(rewrite, rewrite->length);
+    mm_rewrite_finish(rewrite);
+}
+
+// Nmt: control characters go, separators and what is not seen become blanks.
+static bool nmt_drops(uint32_t code) {
+    return (code >= 1 && code <= 8) || code == 0xB || (code >= 0xE && code <= 0x1F) ||
+           code == 0x7F || code == 0x8F || code == 0x9F;
+}
+
+static bool nmt_blanks(uint32_t code) {
+    return code == '\t' || code == '\n' || code == '\f' || code == '\r' || code == 0x1680 ||
+           (code >= 0x200B && code <= 0x200F) || code == 0x2028 || code == 0x2029 ||
+           code == 0x2581 || code == 0xFEFF || code == 0xFFFD;
+}
+
+void mm_nmt_apply(const void *settings, mm_rewrite *rewrite) {
+    (void)settings;
+    mm_rewrite_start(rewrite);
+    size_t at = 0;
+    while (at < rewrite->length && !rewrite->failed) {
+        size_t end = at;
+        uint32_t code = mm_unicode_next(rewrite->text, &end);
+        bool drops = nmt_drops(code);
+        if (drops || nmt_blanks(code)) {
+            mm_rewrite_copy(rewrite, at - rewrite->read);
+            if (drops)
+                mm_rewrite_drop(rewrite, end - at);
+            else
+                mm_rewrite_replace(rewrite, ' ');
+        }
+        at = end;
+    }
+    mm_rewrite_copy(rewrite, rewrite->length - rewrite->read);
     mm_rewrite_finish(rewrite);
 }

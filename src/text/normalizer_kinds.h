@@ -26,6 +26,7 @@ mm_status mm_replace_read(void **settings, const json_t *config, const char *whe
 void mm_replace_apply(const void *settings, mm_rewrite *rewrite);
 mm_status mm_prepend_read(void **settings, const json_t *config, const char *where,
                           mm_error *error);
+void mm_nmt_apply(const void *settings, mm_rewrite *rewrite);
 void mm_prepend_apply(const void *settings, mm_rewrite *rewrite);
 
 #endif

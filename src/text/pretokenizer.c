@@ -11,6 +11,9 @@ static const mm_pretokenizer_kind kinds[] = {
     {{"Punctuation", mm_punctuation_read, NULL}, mm_punctuation_split, NULL},
     {{"Digits", mm_digits_read, NULL}, mm_digits_split, NULL},
     {{"CharDelimiterSplit", mm_delimiter_read, NULL}, mm_delimiter_split, NULL},
+    {{"Whitespace", NULL, NULL}, mm_whitespace_words_split, NULL},
+    {{"UnicodeScripts", NULL, NULL}, mm_scripts_split, NULL},
+    {{"FixedLength", mm_fixed_length_read, NULL}, mm_fixed_length_split, NULL},
 };
 
 static const mm_stage_kind *find_kind(const char *type) {

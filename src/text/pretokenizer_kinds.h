@@ -17,6 +17,13 @@ bool mm_digits_split(const void *settings, const char *text, mm_span piece, mm_p
 mm_status mm_delimiter_read(void **settings, const json_t *config, const char *where,
                             mm_error *error);
 bool mm_delimiter_split(const void *settings, const char *text, mm_span piece, mm_piece_list *out);
+bool mm_whitespace_words_split(const void *settings, const char *text, mm_span piece,
+                               mm_piece_list *out);
+bool mm_scripts_split(const void *settings, const char *text, mm_span piece, mm_piece_list *out);
+mm_status mm_fixed_length_read(void **settings, const json_t *config, const char *where,
+                               mm_error *error);
+bool mm_fixed_length_split(const void *settings, const char *text, mm_span piece,
+                           mm_piece_list *out);
 
 // What becomes of the matches of a delimiter.
 typedef enum mm_split_behavior {

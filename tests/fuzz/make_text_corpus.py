@@ -57,6 +57,9 @@ def pre_tokenizers():
     yield {"type": "CharDelimiterSplit", "delimiter": "e"}
     yield {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, {"type": "Digits"}]}
     yield {"type": "ByteLevel"}
+    for kind in ("Whitespace", "UnicodeScripts", "FixedLength"):
+        yield {"type": kind}
+    yield {"type": "FixedLength", "length": 2}
 
 
 def post_processors():
@@ -74,6 +77,9 @@ def decoders():
     yield {"type": "Replace", "pattern": {"String": "##"}, "content": ""}
     yield {"type": "Strip", "content": "a", "start": 1, "stop": 1}
     yield {"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "CTC"}]}
+    yield {"type": "CTC", "pad_token": "a", "word_delimiter_token": "|", "cleanup": True}
+    yield {"type": "BPEDecoder", "suffix": "</w>"}
+    yield {"type": "ByteFallback"}
 
 
 def tokenizer_json():

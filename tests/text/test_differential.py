@@ -65,13 +65,14 @@ class Maker:
         tokens = SPECIALS + list("abcdefghijABC.,!-[]<>#012中éかガ가ᄀie\u0301") + \
             ["##" + c for c in "abcdefghijeé\u0301\u0307ᅡ"] + \
             ["ab", "abc", "##bc", "##cd", "cd", "hello", "##lo", "i\u0307", "x", "xy"] + \
+            ["<0x61>", "<0xC3>", "<0xa9>", "<0x+5>", "<0x-1>", "<0xF0>", "<0x9F>", "|"] + \
             [self.character() for _ in range(60)] + ["##" + self.character() for _ in range(60)]
         return {token: i for i, token in enumerate(dict.fromkeys(tokens))}
 
     def normalizer(self, depth=0):
         kind = self.rng.choice(
             ["BertNormalizer"] * 4 + ["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents",
-                                      "Strip", "Replace", "Prepend"] + ["Sequence"] * (2 - depth))
+                                      "Strip", "Replace", "Prepend", "Nmt"] + ["Sequence"] * (2 - depth))
         made = {"type": kind}
         if kind == "BertNormalizer":
             made.update(clean_text=self.flip(), handle_chinese_chars=self.flip(),
@@ -90,13 +91,16 @@ class Maker:
 
     def pre_tokenizer(self, depth=0):
         kind = self.rng.choice(["BertPreTokenizer"] * 4 + ["WhitespaceSplit", "Punctuation", "Digits",
-                                                           "CharDelimiterSplit"] +
+                                                           "CharDelimiterSplit", "Whitespace",
+                                                           "UnicodeScripts", "FixedLength"] +
                                ["Sequence"] * (2 - depth))
         made = {"type": kind}
         if kind == "Punctuation":
             made.update(behavior=self.rng.choice(BEHAVIORS))
         elif kind == "Digits":
             made.update(individual_digits=self.flip())
+        elif kind == "FixedLength":
+            made.update(length=self.rng.randrange(1, 9))
         elif kind == "CharDelimiterSplit":
             made.update(delimiter=self.rng.choice(["a", " ", "中"]))
         elif kind == "Sequence":
@@ -136,7 +140,8 @@ class Maker:
         return {"type": "Sequence", "processors": [self.template()]}
 
     def decoder(self, depth=0):
-        kind = self.rng.choice(["WordPiece", "WordPiece", "Fuse", "Replace"] +
+        kind = self.rng.choice(["WordPiece", "WordPiece", "Fuse", "Replace", "BPEDecoder",
+                                "ByteFallback", "CTC"] +
                                ["Sequence", "none"] * (1 - depth))
         made = {"type": kind}
         if kind == "none":
@@ -146,6 +151,11 @@ class Maker:
         elif kind == "Replace":
             made.update(pattern={"String": self.rng.choice(["a", "##", "é", " "])},
                         content=self.rng.choice(["", " ", "q"]))
+        elif kind == "BPEDecoder":
+            made.update(suffix=self.rng.choice(["##", "a", "é", ""]))
+        elif kind == "CTC":
+            made.update(pad_token=self.rng.choice(["[PAD]", "a", ""]), cleanup=self.flip(),
+                        word_delimiter_token=self.rng.choice(["|", "!", "##", ""]))
         elif kind == "Sequence":
             made.update(decoders=[self.decoder(1) for _ in range(self.rng.randrange(4))])
         return made

@@ -332,7 +332,7 @@ static void test_bad_json(void **state) {
         {"{\"model\": {\"vocab\": {\"\\ud800\": 1}}}", MM_STATUS_MODEL_CORRUPT, "entry"},
         {"{\"model\": {\"vocab\": {\"\\x\": 1}}}", MM_STATUS_MODEL_CORRUPT, "entry"},
         {"{\"model\": {\"vocab\": {\"a\nb\": 1}}}", MM_STATUS_MODEL_CORRUPT, "entry"},
-        {"{\"normalizer\": {\"type\": \"Nmt\"}, " MODEL "}", MM_STATUS_MODEL_UNSUPPORTED, "Nmt"},
+        {"{\"normalizer\": {\"type\": \"None\"}, " MODEL "}", MM_STATUS_MODEL_UNSUPPORTED, "None"},
         {"{\"normalizer\": {}, " MODEL "}", MM_STATUS_MODEL_CORRUPT, "type"},
         {"{\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"Regex\": \"a\"}, \"content\": "
          "\"\"}, " MODEL "}",
@@ -350,7 +350,7 @@ static void test_bad_json(void **state) {
         {"{\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": "
          "{\"id\": \"q\", \"type_id\": 0}}], \"pair\": [], \"special_tokens\": {}}, " MODEL "}",
          MM_STATUS_MODEL_CORRUPT, "q"},
-        {"{\"decoder\": {\"type\": \"CTC\"}, " MODEL "}", MM_STATUS_MODEL_UNSUPPORTED, "CTC"},
+        {"{\"decoder\": {\"type\": \"CTC\"}, " MODEL "}", MM_STATUS_MODEL_CORRUPT, "CTC"},
         {"{\"added_tokens\": [{\"content\": \"a\"}], " MODEL "}", MM_STATUS_MODEL_CORRUPT,
          "added token 0"},
         {"{\"added_tokens\": {}, " MODEL "}", MM_STATUS_MODEL_CORRUPT, "added_tokens"},
