@@ -42,6 +42,99 @@ def test_jsonl_answers_each_line_and_goes_on(mm, model):
     assert lines_of(mm("tokenize", model, "--jsonl", stdin=question)) == [{"text": "hello"}]
 
 
+def jsonl(mm, model, *objects, status=0):
+    lines = "\n".join(json.dumps(o) for o in objects).encode()
+    return lines_of(mm("tokenize", model, "--jsonl", stdin=lines, status=status))
+
+
+def test_jsonl_truncation_and_windows(mm, model):
+    text = "one two three four five"
+    limit = {"max_length": 4, "stride": 1}
+    full, cut, left, off = jsonl(
+        mm, model, {"text": text}, {"text": text, "truncation": limit},
+        {"text": text, "truncation": {**limit, "direction": "left"}},
+        {"text": text, "truncation": False})
+    assert off == full and "overflow" not in full
+    cls, *ids, sep = full["ids"]
+    assert cut["ids"] == [cls, *ids[:2], sep] and cut["offsets"] == full["offsets"][:6] + [0, 0]
+    assert left["ids"] == [cls, *ids[-2:], sep]
+    assert cut["overflow"] == [[cls, *ids[i:i + 2], sep] for i in range(1, len(ids) - 1)]
+    assert left["overflow"] == cut["overflow"][-2::-1] + [cut["ids"]]
+    (pair,) = jsonl(mm, model, {"text": text, "pair": text, "truncation": {
+        "max_length": len(ids) + 4, "strategy": "only_second"}})
+    assert pair["ids"] == [cls, *ids, sep, ids[0], sep]
+
+
+def test_jsonl_padding_and_batches(mm, model):
+    texts = ["one two three", "", "four"]
+    padding = {"pad_id": 1, "pad_type_id": 2, "pad_token": "<p>"}
+    alone, batch, left, fixed = jsonl(
+        mm, model, {"texts": texts}, {"texts": texts, "padding": padding},
+        {"texts": texts, "padding": {**padding, "direction": "left", "pad_to_multiple_of": 8}},
+        {"text": "four", "padding": {"length": 20}})
+    ids = [one["ids"] for one in alone["batch"]]
+    assert ids == [one["ids"] for one in jsonl(mm, model, *[{"text": t} for t in texts])]
+    longest = max(map(len, ids))
+    for plain, padded in zip(alone["batch"], batch["batch"]):
+        missing = longest - len(plain["ids"])
+        assert padded == {
+            "ids": plain["ids"] + [1] * missing, "type_ids": plain["type_ids"] + [2] * missing,
+            "attention_mask": plain["attention_mask"] + [0] * missing,
+            "tokens": plain["tokens"] + ["<p>"] * missing,
+            "offsets": plain["offsets"] + [0, 0] * missing}
+    wide = -(-longest // 8) * 8
+    for plain, padded in zip(alone["batch"], left["batch"]):
+        missing = wide - len(plain["ids"])
+        assert padded["ids"] == [1] * missing + plain["ids"]
+        assert padded["attention_mask"] == [0] * missing + plain["attention_mask"]
+    assert len(fixed["ids"]) == 20 and fixed["tokens"][-1] == "[PAD]"
+    assert jsonl(mm, model, {"texts": []}) == [{"batch": []}]
+
+
+def test_jsonl_options_as_stored(mm, model, tmp_path):
+    stored = json.loads((find_model() / "tokenizer.json").read_text())
+    stored["truncation"] = {"direction": "Left", "max_length": 4, "strategy": "LongestFirst",
+                            "stride": 0}
+    stored["padding"] = {"strategy": {"Fixed": 6}, "direction": "Right", "pad_id": 0,
+                         "pad_to_multiple_of": None, "pad_type_id": 0, "pad_token": "[PAD]"}
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(stored))
+    question = {"text": "one two three"}
+    plain, cut, padded = jsonl(mm, path, question, {**question, "truncation": True},
+                               {**question, "truncation": True, "padding": True})
+    cls, *ids, sep = plain["ids"]
+    assert cut["ids"] == [cls, *ids[-2:], sep]
+    assert padded["ids"] == cut["ids"] + [0, 0] and padded["attention_mask"] == [1] * 4 + [0] * 2
+
+
+def test_jsonl_options_that_are_wrong(mm, model):
+    text = {"text": "one two three"}
+    cases = [
+        ({**text, "truncation": {"max_length": 3, "stride": 1}}, "stride"),
+        ({**text, "truncation": {"max_length": 3, "stride": 2}}, "stride"),
+        ({**text, "truncation": {"max_length": 3, "strategy": "only_second"}}, "pair"),
+        ({**text, "truncation": {"max_length": 0}}, "max_length"),
+        ({**text, "truncation": {"stride": 0}}, "max_length"),
+        ({**text, "truncation": {"max_length": 3, "side": "left"}}, "side"),
+        ({**text, "truncation": {"max_length": 3, "direction": "up"}}, "direction"),
+        ({**text, "truncation": {"max_length": 3, "strategy": 1}}, "strategy"),
+        ({**text, "truncation": 5}, "truncation"),
+        ({**text, "padding": "longest"}, "padding"),
+        ({**text, "padding": {"pad": 1}}, "pad"),
+        ({**text, "padding": {"pad_id": -1}}, "pad_id"),
+        ({**text, "padding": {"pad_token": 1}}, "pad_token"),
+        ({**text, "padding": {"length": 1 << 40}}, "padding"),
+        ({"texts": ["a", 1]}, "texts"),
+        ({"texts": "a"}, "texts"),
+        ({"texts": ["a"], "pair": "b"}, "pair"),
+    ]
+    answers = jsonl(mm, model, *[case for case, _ in cases], text, status=1)
+    assert "ids" in answers.pop()
+    for (case, word), answer in zip(cases, answers):
+        assert answer["error"]["code"] == "INVALID_PARAMETER", case
+        assert word in answer["error"]["message"], case
+
+
 def test_jsonl_offsets_are_code_points(mm, model):
     (answer,) = lines_of(mm("tokenize", model, "--jsonl",
                             stdin='{"text": "\U0001F600 hello", "add_special_tokens": false}'.encode()))
