@@ -59,22 +59,15 @@ static inline __m256 exponential(__m256 x) {
     return _mm256_mul_ps(_mm256_mul_ps(sum, scale), rest);
 }
 
-// The coefficients of sixteen pieces are two vectors; both are permuted and one is taken.
-static inline __m256 select_piece(const float table[PHI_PIECES], __m256i piece) {
-    __m256 low = _mm256_permutevar8x32_ps(_mm256_load_ps(table), piece);
-    __m256 high = _mm256_permutevar8x32_ps(_mm256_load_ps(table + 8), piece);
-    return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(piece, 28)));
-}
-
 static inline __m256 gelu(__m256 x) {
     const __m256 sign = _mm256_set1_ps(-0.0f);
-    __m256 at = _mm256_mul_ps(_mm256_andnot_ps(sign, x), _mm256_set1_ps(PHI_SCALE));
-    at = _mm256_min_ps(at, _mm256_set1_ps((float)PHI_PIECES - 1.0f / 1024));
+    __m256 at = _mm256_mul_ps(_mm256_andnot_ps(sign, x), _mm256_set1_ps(PHI8_SCALE));
+    at = _mm256_min_ps(at, _mm256_set1_ps(8.0f - 1.0f / 1024));
     __m256i piece = _mm256_cvttps_epi32(at);
     __m256 r = _mm256_sub_ps(_mm256_sub_ps(at, _mm256_cvtepi32_ps(piece)), _mm256_set1_ps(0.5f));
-    __m256 sum = select_piece(phi_table[PHI_DEGREE], piece);
-    for (int power = PHI_DEGREE - 1; power >= 0; power--)
-        sum = _mm256_fmadd_ps(sum, r, select_piece(phi_table[power], piece));
+    __m256 sum = _mm256_permutevar8x32_ps(_mm256_load_ps(phi8[PHI8_DEGREE]), piece);
+    for (int power = PHI8_DEGREE - 1; power >= 0; power--)
+        sum = _mm256_fmadd_ps(sum, r, _mm256_permutevar8x32_ps(_mm256_load_ps(phi8[power]), piece));
     sum = _mm256_or_ps(sum, _mm256_and_ps(x, sign));
     return _mm256_fmadd_ps(x, sum, _mm256_mul_ps(x, _mm256_set1_ps(0.5f)));
 }

@@ -13,14 +13,13 @@
 // 0.5 * x * (1 + erf(x / sqrt 2)): the piece of |x| selects each coefficient by a permutation.
 static inline __m512 gelu(__m512 x) {
     const __m512 sign = _mm512_set1_ps(-0.0f);
-    __m512 at = _mm512_mul_ps(_mm512_andnot_ps(sign, x), _mm512_set1_ps(PHI_SCALE));
-    at = _mm512_min_ps(at, _mm512_set1_ps((float)PHI_PIECES - 1.0f / 1024));
+    __m512 at = _mm512_mul_ps(_mm512_andnot_ps(sign, x), _mm512_set1_ps(PHI16_SCALE));
+    at = _mm512_min_ps(at, _mm512_set1_ps(16.0f - 1.0f / 1024));
     __m512i piece = _mm512_cvttps_epi32(at);
     __m512 r = _mm512_sub_ps(_mm512_sub_ps(at, _mm512_cvtepi32_ps(piece)), _mm512_set1_ps(0.5f));
-    __m512 sum = _mm512_permutexvar_ps(piece, _mm512_load_ps(phi_table[PHI_DEGREE]));
-    for (int power = PHI_DEGREE - 1; power >= 0; power--)
-        sum =
-            _mm512_fmadd_ps(sum, r, _mm512_permutexvar_ps(piece, _mm512_load_ps(phi_table[power])));
+    __m512 sum = _mm512_permutexvar_ps(piece, _mm512_load_ps(phi16[PHI16_DEGREE]));
+    for (int power = PHI16_DEGREE - 1; power >= 0; power--)
+        sum = _mm512_fmadd_ps(sum, r, _mm512_permutexvar_ps(piece, _mm512_load_ps(phi16[power])));
     sum = _mm512_or_ps(sum, _mm512_and_ps(x, sign));
     return _mm512_fmadd_ps(x, sum, _mm512_mul_ps(x, _mm512_set1_ps(0.5f)));
 }
