@@ -15,7 +15,7 @@ import ctypes.util
 import sys
 
 import tokenizers
-from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 CATEGORIES = ("Cn Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp "
               "Cc Cf Cs Co").split()
@@ -79,6 +79,11 @@ def probes(utf8proc):
     yield ("word", "it keeps a single_word added token beside it from matching",
            lambda c: utf8proc.category(c)[0] in "LM" or utf8proc.category(c) in ("Nd", "Nl", "Pc"),
            lambda c: words.encode("<t>" + chr(c)).ids[0] != 0)
+    for name, category in (("letter", "L"), ("number", "N")):
+        splitter = pre_tokenizers.Split(Regex(f"\\p{{{category}}}"), "isolated")
+        yield (name, f"the regex \\p{{{category}}} matches it",
+               lambda c, category=category: utf8proc.category(c)[0] == category,
+               lambda c, splitter=splitter: len(splitter.pre_tokenize_str("!" + chr(c) + "!")) == 3)
 
 
 def combining_class_is_zero(nfd, code):

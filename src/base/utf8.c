@@ -66,3 +66,20 @@ bool mm_utf8_valid(const char *text, size_t length, size_t *error_offset) {
     }
     return true;
 }
+
+size_t mm_utf8_bad_length(const char *text, size_t length) {
+    const unsigned char *bytes = (const unsigned char *)text;
+    unsigned char lead = bytes[0];
+    if (lead < 0xC2 || lead > 0xF4)
+        return 1;
+    // The second byte has a narrower range behind some leads: no overlong forms, no surrogates.
+    unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    unsigned char high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    size_t need = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4, good = 1;
+    while (good < need && good < length && bytes[good] >= low && bytes[good] <= high) {
+        good++;
+        low = 0x80;
+        high = 0xBF;
+    }
+    return good;
+}

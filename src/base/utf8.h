@@ -15,5 +15,8 @@ size_t mm_utf8_decode(uint32_t *character, const char *text, size_t length);
 size_t mm_utf8_encode(char out[4], uint32_t character);
 // True when all is valid; else *error_offset (may be NULL) is the first bad byte.
 bool mm_utf8_valid(const char *text, size_t length, size_t *error_offset);
+// At bytes that are not valid: how many of the `length` > 0 one U+FFFD stands for, namely the
+// longest beginning of a character, or else one byte (the standard's "maximal subparts").
+size_t mm_utf8_bad_length(const char *text, size_t length);
 
 #endif

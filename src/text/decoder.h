@@ -44,5 +44,8 @@ static inline size_t mm_decode_texts_start(const mm_decode_texts *texts, size_t 
 mm_status mm_decoder_run(const mm_decoder_list *list, mm_decode_texts *texts, char **out,
                          size_t *out_length, mm_error *error);
 const mm_stage_kind *mm_decoder_find_kind(const char *type); // or NULL
+mm_status mm_byte_level_decoder_read(void **settings, const json_t *config, const char *where,
+                                     mm_error *error);
+bool mm_byte_level_decode(const void *settings, const mm_decode_texts *in, mm_decode_texts *out);
 
 #endif

@@ -330,6 +330,7 @@ static const mm_decoder_kind kinds[] = {
     {{"BPEDecoder", read_bpe, NULL}, apply_bpe},
     {{"ByteFallback", NULL, NULL}, apply_byte_fallback},
     {{"CTC", read_ctc, NULL}, apply_ctc},
+    {{"ByteLevel", mm_byte_level_decoder_read, NULL}, mm_byte_level_decode},
 };
 
 const mm_stage_kind *mm_decoder_find_kind(const char *type) {

@@ -4,6 +4,13 @@
 #include "base/memory.h"
 #include "text/offsets.h"
 
+mm_encode_work *mm_encode_work_make(void) {
+    mm_encode_work *work = mm_calloc(1, sizeof(*work));
+    if (work)
+        mm_buffer_init(&work->spelled, SIZE_MAX / 2);
+    return work;
+}
+
 void mm_encode_work_free(mm_encode_work *work) {
     mm_rewrite_free(&work->normalized);
     mm_rewrite_free(&work->text);
@@ -15,6 +22,9 @@ void mm_encode_work_free(mm_encode_work *work) {
         mm_free(work->sequences[i].trims);
     }
     mm_free(work->hashes);
+    mm_word_cache_free(&work->words);
+    mm_symbol_list_free(&work->symbols);
+    mm_buffer_free(&work->spelled);
     mm_free(work->points);
     *work = (mm_encode_work){0};
 }

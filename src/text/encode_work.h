@@ -3,8 +3,11 @@
 #ifndef MM_TEXT_ENCODE_WORK_H
 #define MM_TEXT_ENCODE_WORK_H
 
+#include "text/bpe_merges.h"
 #include "text/rewrite.h"
+#include "text/word_cache.h"
 
+#include "base/buffer.h"
 #include "base/error.h"
 
 typedef struct mm_piece_list { // parts of the present text
@@ -33,11 +36,15 @@ typedef struct mm_encode_work {
     mm_token_list *tokens;      // the one being filled
     uint64_t *hashes;           // scratch of the model
     size_t hashes_capacity;
-    uint32_t *points; // code point number of each byte of the original
+    mm_word_cache words;
+    mm_symbol_list symbols; // of the word being merged
+    mm_buffer spelled;      // a token as the vocabulary spells it
+    uint32_t *points;       // code point number of each byte of the original
     size_t points_capacity;
     bool want_offsets;
 } mm_encode_work;
 
+mm_encode_work *mm_encode_work_make(void);      // NULL when out of memory; mm_free the struct
 void mm_encode_work_free(mm_encode_work *work); // frees the members, not the struct
 // False when out of memory.
 bool mm_piece_add(mm_piece_list *list, size_t start, size_t end);

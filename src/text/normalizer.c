@@ -17,6 +17,7 @@ static const mm_normalizer_kind kinds[] = {
     {{"Replace", mm_replace_read, NULL}, mm_replace_apply},
     {{"Nmt", NULL, NULL}, mm_nmt_apply},
     {{"Prepend", mm_prepend_read, NULL}, mm_prepend_apply},
+    {{"ByteLevel", NULL, NULL}, mm_byte_level_normalize},
 };
 
 static const mm_stage_kind *find_kind(const char *type) {

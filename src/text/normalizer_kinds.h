@@ -28,5 +28,6 @@ mm_status mm_prepend_read(void **settings, const json_t *config, const char *whe
                           mm_error *error);
 void mm_nmt_apply(const void *settings, mm_rewrite *rewrite);
 void mm_prepend_apply(const void *settings, mm_rewrite *rewrite);
+void mm_byte_level_normalize(const void *settings, mm_rewrite *rewrite);
 
 #endif

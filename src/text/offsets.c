@@ -2,6 +2,7 @@
 #include "text/offsets.h"
 
 #include "base/memory.h"
+#include "text/byte_level.h"
 
 mm_status mm_offsets_count_points(mm_encode_work *work, mm_token_list *tokens, const char *text,
                                   size_t length, mm_error *error) {
@@ -25,10 +26,8 @@ mm_status mm_offsets_count_points(mm_encode_work *work, mm_token_list *tokens, c
     return MM_STATUS_OK;
 }
 
-enum { BYTE_LEVEL_SPACE = 0x120 }; // how ByteLevel writes a blank
-
 static bool is_blank(uint32_t code) {
-    return code == BYTE_LEVEL_SPACE || mm_unicode_is_space(code);
+    return code == MM_BYTE_LEVEL_SPACE || mm_unicode_is_space(code);
 }
 
 void mm_blanks(const char *text, size_t length, size_t *leading, size_t *trailing) {

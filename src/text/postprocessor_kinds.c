@@ -3,6 +3,7 @@
 #include "text/postprocessor.h"
 
 #include "base/memory.h"
+#include "text/byte_level.h"
 
 #include <string.h>
 
@@ -87,8 +88,8 @@ static mm_status read_bert(mm_postprocessor *out, const json_t *config, const ch
     return status ? status : apply_surround(out, &by, error);
 }
 
-static mm_status read_byte_level(mm_postprocessor *out, const json_t *config, const char *where,
-                                 mm_error *error) {
+static mm_status read_trims(mm_postprocessor *out, const json_t *config, const char *where,
+                            mm_error *error) {
     bool trims, add_prefix_space;
     mm_status status = mm_json_get_bool(&trims, config, "trim_offsets", true, where, error);
     if (!status)
@@ -97,10 +98,19 @@ static mm_status read_byte_level(mm_postprocessor *out, const json_t *config, co
     return status || !trims ? status : note_trim(out, add_prefix_space, where, error);
 }
 
+static mm_status read_byte_level(mm_postprocessor *out, const json_t *config, const char *where,
+                                 mm_error *error) {
+    bool unused;
+    mm_status status = mm_byte_level_read_flag(&unused, config, "trim_offsets", where, error);
+    if (!status)
+        status = mm_byte_level_read_flag(&unused, config, "add_prefix_space", where, error);
+    return status ? status : read_trims(out, config, where, error);
+}
+
 static mm_status read_roberta(mm_postprocessor *out, const json_t *config, const char *where,
                               mm_error *error) {
     surround by = {.opens_later = true, .added = {2, 4}};
-    mm_status status = read_byte_level(out, config, where, error);
+    mm_status status = read_trims(out, config, where, error);
     if (!status)
         status = read_surround(&by, config, where, error);
     for (int n = 0; n < 4 && !status; n++) {

@@ -14,6 +14,7 @@ static const mm_pretokenizer_kind kinds[] = {
     {{"Whitespace", NULL, NULL}, mm_whitespace_words_split, NULL},
     {{"UnicodeScripts", NULL, NULL}, mm_scripts_split, NULL},
     {{"FixedLength", mm_fixed_length_read, NULL}, mm_fixed_length_split, NULL},
+    {{"ByteLevel", mm_byte_level_read, NULL}, NULL, mm_byte_level_rewrite},
 };
 
 static const mm_stage_kind *find_kind(const char *type) {
@@ -54,4 +55,17 @@ bool mm_pretokenizer_run(const mm_stage_list *list, mm_encode_work *work) {
         work->next_pieces = swap;
     }
     return true;
+}
+
+static mm_stage *last_byte_level(const mm_stage_list *list) {
+    mm_stage *last = list->count ? &list->items[list->count - 1] : NULL;
+    return last && last->kind == find_kind("ByteLevel") ? last : NULL;
+}
+
+bool mm_pretokenizer_ends_in_letters(const mm_stage_list *list) {
+    return last_byte_level(list) != NULL;
+}
+
+void mm_pretokenizer_leave_bytes(mm_stage_list *list) {
+    mm_byte_level_leave_bytes(last_byte_level(list)->settings);
 }

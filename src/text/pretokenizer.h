@@ -24,5 +24,9 @@ mm_status mm_pretokenizer_read(mm_stage_list *list, const json_t *config, const 
                                mm_error *error);
 // Cuts work->text into work->pieces.
 bool mm_pretokenizer_run(const mm_stage_list *list, mm_encode_work *work);
+// Whether the last one is ByteLevel, which writes letters for bytes; and the order to it to leave
+// the bytes as they are, for a model that takes them.
+bool mm_pretokenizer_ends_in_letters(const mm_stage_list *list);
+void mm_pretokenizer_leave_bytes(mm_stage_list *list);
 
 #endif

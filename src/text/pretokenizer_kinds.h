@@ -24,6 +24,10 @@ mm_status mm_fixed_length_read(void **settings, const json_t *config, const char
                                mm_error *error);
 bool mm_fixed_length_split(const void *settings, const char *text, mm_span piece,
                            mm_piece_list *out);
+mm_status mm_byte_level_read(void **settings, const json_t *config, const char *where,
+                             mm_error *error);
+bool mm_byte_level_rewrite(const void *settings, mm_encode_work *work);
+void mm_byte_level_leave_bytes(void *settings);
 
 // What becomes of the matches of a delimiter.
 typedef enum mm_split_behavior {

@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "text/token_model.h"
+#include "text/model_bpe.h"
 
 #include "base/memory.h"
 
 #include <string.h>
 
 static const mm_model_kind kinds[] = {
-    {"WordPiece", true, mm_wordpiece_read, NULL, mm_wordpiece_tokenize},
-    {"WordLevel", true, mm_wordlevel_read, NULL, mm_wordlevel_tokenize},
+    {"WordPiece", true, mm_wordpiece_read, NULL, mm_wordpiece_tokenize, NULL},
+    {"WordLevel", true, mm_wordlevel_read, NULL, mm_wordlevel_tokenize, NULL},
+    {"BPE", true, mm_bpe_read, mm_bpe_release, mm_bpe_tokenize, mm_bpe_take_bytes},
 };
+
+static const mm_model_kind *find_kind(const char *type) {
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strcmp(kinds[i].type, type) == 0)
+            return &kinds[i];
+    return NULL;
+}
 
 // Older files have no "type": the shape decides, in the reference library's order.
 static const char *type_by_shape(const json_t *config) {
@@ -31,17 +39,14 @@ mm_status mm_model_read(mm_model *model, const json_t *config, const mm_model_pa
         return status;
     if (!type)
         type = type_by_shape(config);
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (strcmp(kinds[i].type, type) != 0)
-            continue;
-        if (kinds[i].wants_vocabulary && !json_is_object(json_object_get(config, "vocab")))
-            return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: \"vocab\" must be an object",
-                           where);
-        model->kind = &kinds[i];
-        return kinds[i].read(model, config, parts, where, error);
-    }
-    return mm_fail(error, MM_STATUS_MODEL_UNSUPPORTED,
-                   "%s: the tokenizer model \"%s\" is not supported", where, type);
+    const mm_model_kind *kind = find_kind(type);
+    if (!kind)
+        return mm_fail(error, MM_STATUS_MODEL_UNSUPPORTED,
+                       "%s: the tokenizer model \"%s\" is not supported", where, type);
+    if (kind->wants_vocabulary && !json_is_object(json_object_get(config, "vocab")))
+        return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: \"vocab\" must be an object", where);
+    model->kind = kind;
+    return kind->read(model, config, parts, where, error);
 }
 
 mm_status mm_model_make_wordpiece(mm_model *model, const mm_wordpiece_options *options,
@@ -51,10 +56,16 @@ mm_status mm_model_make_wordpiece(mm_model *model, const mm_wordpiece_options *o
                   options->prefix, "max_input_chars_per_word", (json_int_t)options->max_characters);
     if (!config)
         return mm_fail_memory(error, "WordPiece");
-    model->kind = &kinds[0];
+    model->kind = find_kind("WordPiece");
     mm_status status = mm_wordpiece_read(model, config, NULL, "WordPiece", error);
     json_decref(config);
     return status;
+}
+
+mm_status mm_model_make_bpe(mm_model *model, const json_t *config, mm_json_part merges,
+                            const char *where, mm_error *error) {
+    model->kind = find_kind("BPE");
+    return mm_bpe_make(model, config, merges, where, error);
 }
 
 void mm_token_model_free(mm_model *model) {

@@ -27,6 +27,9 @@ typedef struct mm_model_kind {
     void (*release)(void *settings); // NULL: mm_free
     // Appends the tokens of all of work->pieces.
     mm_status (*tokenize)(const mm_model *model, mm_encode_work *work, mm_error *error);
+    // From now on pieces are bytes, not the letters that ByteLevel writes for them. Optional; false
+    // when this model needs the letters.
+    bool (*take_bytes)(mm_model *model);
 } mm_model_kind;
 
 struct mm_model {
@@ -47,6 +50,9 @@ mm_status mm_model_read(mm_model *model, const json_t *config, const mm_model_pa
                         const char *where, mm_error *error);
 mm_status mm_model_make_wordpiece(mm_model *model, const mm_wordpiece_options *options,
                                   mm_error *error);
+// `config` is as in tokenizer.json; the merges are the lines of a merges.txt.
+mm_status mm_model_make_bpe(mm_model *model, const json_t *config, mm_json_part merges,
+                            const char *where, mm_error *error);
 void mm_token_model_free(mm_model *model); // accepts a zeroed one
 
 mm_status mm_wordpiece_read(mm_model *model, const json_t *config, const mm_model_parts *parts,
@@ -55,5 +61,10 @@ mm_status mm_wordpiece_tokenize(const mm_model *model, mm_encode_work *work, mm_
 mm_status mm_wordlevel_read(mm_model *model, const json_t *config, const mm_model_parts *parts,
                             const char *where, mm_error *error);
 mm_status mm_wordlevel_tokenize(const mm_model *model, mm_encode_work *work, mm_error *error);
+mm_status mm_bpe_read(mm_model *model, const json_t *config, const mm_model_parts *parts,
+                      const char *where, mm_error *error);
+void mm_bpe_release(void *settings);
+mm_status mm_bpe_tokenize(const mm_model *model, mm_encode_work *work, mm_error *error);
+bool mm_bpe_take_bytes(mm_model *model);
 
 #endif

@@ -28,6 +28,14 @@ void mm_tokenizer_free(mm_tokenizer *tokenizer) {
     mm_free(tokenizer);
 }
 
+mm_status mm_tokenizer_finish(mm_tokenizer *tokenizer, mm_error *error) {
+    mm_model *model = &tokenizer->model;
+    if (mm_pretokenizer_ends_in_letters(&tokenizer->pretokenizers) && model->kind->take_bytes &&
+        model->kind->take_bytes(model))
+        mm_pretokenizer_leave_bytes(&tokenizer->pretokenizers);
+    return mm_added_tokens_prepare(&tokenizer->added, &tokenizer->normalizers, error);
+}
+
 mm_status mm_tokenizer_parse(mm_tokenizer **out, const char *json, size_t length, const char *where,
                              mm_error *error) {
     *out = NULL;
@@ -37,7 +45,7 @@ mm_status mm_tokenizer_parse(mm_tokenizer **out, const char *json, size_t length
         return status;
     status = mm_tokenizer_read_json(tokenizer, json, length, where, error);
     if (!status)
-        status = mm_added_tokens_prepare(&tokenizer->added, &tokenizer->normalizers, error);
+        status = mm_tokenizer_finish(tokenizer, error);
     if (status)
         mm_tokenizer_free(tokenizer);
     else
@@ -131,7 +139,7 @@ mm_status mm_tokenizer_encode(const mm_tokenizer *tokenizer, mm_encoding *out, c
                               const mm_encode_options *options, mm_error *error) {
     mm_encoding_reset(out);
     if (!out->scratch)
-        out->scratch = mm_calloc(1, sizeof(mm_encode_work));
+        out->scratch = mm_encode_work_make();
     mm_encode_work *work = out->scratch;
     if (!work)
         return mm_fail_memory(error, "tokens");

@@ -278,7 +278,7 @@ mm_status mm_tokenizer_open(mm_tokenizer **out, const char *path, mm_error *erro
     status = mm_directory_exists(path) ? open_directory(tokenizer, path, error)
                                        : open_file(tokenizer, path, error);
     if (!status)
-        status = mm_added_tokens_prepare(&tokenizer->added, &tokenizer->normalizers, error);
+        status = mm_tokenizer_finish(tokenizer, error);
     if (status)
         mm_tokenizer_free(tokenizer);
     else

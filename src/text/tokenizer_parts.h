@@ -27,9 +27,11 @@ struct mm_tokenizer { // in the order a text goes through
 
 // A zeroed tokenizer; free with mm_tokenizer_free at any stage of building.
 mm_status mm_tokenizer_make(mm_tokenizer **out, mm_error *error);
-// Fills a zeroed one from the bytes of tokenizer.json. The caller prepares the added tokens.
+// Fills a zeroed one from the bytes of tokenizer.json. The caller finishes it.
 mm_status mm_tokenizer_read_json(mm_tokenizer *tokenizer, const char *json, size_t length,
                                  const char *where, mm_error *error);
+// After everything has been read: makes the stages fit each other, and the added tokens searchable.
+mm_status mm_tokenizer_finish(mm_tokenizer *tokenizer, mm_error *error);
 // Reads the flags of one added token; `content` stays NULL when the object has none.
 mm_status mm_tokenizer_read_added(mm_added_token *token, const json_t *config, const char *where,
                                   mm_error *error);

@@ -75,6 +75,14 @@ bool mm_unicode_is_word(uint32_t code) {
     return ((category_bit(code) & WORDS) != 0) != DIFFERS(word, code);
 }
 
+bool mm_unicode_is_letter(uint32_t code) {
+    return ((category_bit(code) & LETTERS) != 0) != DIFFERS(letter, code);
+}
+
+bool mm_unicode_is_number(uint32_t code) {
+    return ((category_bit(code) & NUMBERS) != 0) != DIFFERS(number, code);
+}
+
 bool mm_unicode_is_chinese(uint32_t code) {
     static const mm_code_range ranges[] = {
         {0x3400, 0x4DBF},   {0x4E00, 0x9FFF},   {0xF900, 0xFAFF},   {0x20000, 0x2A6DF},

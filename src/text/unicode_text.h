@@ -27,6 +27,8 @@ typedef struct mm_lower_difference {
     X(punctuation)                                                                                 \
     X(numeric)                                                                                     \
     X(word)                                                                                        \
+    X(letter)                                                                                      \
+    X(number)                                                                                      \
     X(normalization)
 #define MM_UNICODE_DECLARE(name)                                                                   \
     extern const mm_code_range mm_unicode_##name##_differs[];                                      \
@@ -43,7 +45,9 @@ bool mm_unicode_is_nonspacing(uint32_t code);  // strip_accents drops it
 bool mm_unicode_is_mark(uint32_t code);        // StripAccents drops it
 bool mm_unicode_is_punctuation(uint32_t code); // ASCII symbols included
 bool mm_unicode_is_numeric(uint32_t code);
-bool mm_unicode_is_word(uint32_t code); // as \w looks at the neighbours of an added token
+bool mm_unicode_is_word(uint32_t code);   // as \w looks at the neighbours of an added token
+bool mm_unicode_is_letter(uint32_t code); // as the regex \p{L}
+bool mm_unicode_is_number(uint32_t code); // as the regex \p{N}
 bool mm_unicode_is_chinese(uint32_t code);
 // Lower-cases one character into 1 or 2; returns how many.
 size_t mm_unicode_lower(uint32_t out[2], uint32_t code);

@@ -101,11 +101,25 @@ static void test_invalid_sequences(void **state) {
     assert_int_equal(untouched, 999);
 }
 
+static void test_maximal_subparts(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t length;
+    } rows[] = {{"\x80", 1},         {"\xFFz", 1},     {"\xC0\x80", 1},     {"\xC3(", 1},
+                {"\xE2\x82", 2},     {"\xE2\x82(", 2}, {"\xE0\x9F\xBF", 1}, {"\xE0\xA0", 2},
+                {"\xED\xA0\x80", 1}, {"\xED\x9F", 2},  {"\xF0\x8F", 1},     {"\xF0\x90\x80\xC0", 3},
+                {"\xF4\x90\x80", 1}, {"\xF4\x8F", 2},  {"\xF5\x80", 1}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_int_equal(mm_utf8_bad_length(rows[i].text, strlen(rows[i].text)), rows[i].length);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_scalar_value),
         cmocka_unit_test(test_every_pair_of_bytes),
         cmocka_unit_test(test_invalid_sequences),
+        cmocka_unit_test(test_maximal_subparts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,8 @@
 // Covers: src/text/tokenizer.c src/text/offsets.c src/text/rewrite.c src/text/encode_work.c
 // Covers: src/text/normalizer_bert.c src/text/normalizer_unicode.c src/text/normalizer_edit.c
 // Covers: src/text/pretokenizer_chars.c src/text/model_wordpiece.c
+// Covers: src/text/byte_level.c src/text/byte_level_split.c src/text/model_bpe.c
+// Covers: src/text/bpe_merges.c src/text/word_cache.c src/text/decoder_byte_level.c
 // Covers: src/text/unicode_text.c src/text/decoder_kinds.c
 #include "base/file.h"
 #include "base/memory.h"
@@ -18,7 +20,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { TOKENIZERS = 6 };
+enum { TOKENIZERS = 12 };
 static mm_tokenizer *tokenizers[TOKENIZERS];
 
 static void require(bool truth) {
@@ -32,8 +34,10 @@ static void close_all(void) {
 }
 
 static void open_all(void) {
-    static const char *const names[TOKENIZERS] = {"bert-uncased", "bert-plain", "added",
-                                                  "forms",        "accents",    "words"};
+    static const char *const names[TOKENIZERS] = {
+        "bert-uncased",     "bert-plain", "added",      "forms",
+        "accents",          "words",      "byte-bpe",   "byte-bpe-prefix",
+        "byte-bpe-partial", "suffix-bpe", "prefix-bpe", "fallback-bpe"};
     for (int i = 0; i < TOKENIZERS; i++) {
         char path[1024];
         snprintf(path, sizeof(path), MM_TESTS_DIR "/text/data/%s/tokenizer.json", names[i]);

@@ -5,7 +5,7 @@
 // Covers: src/text/tokenizer_json.c src/text/vocabulary_json.c src/text/vocabulary.c
 // Covers: src/text/normalizer.c src/text/pretokenizer.c src/text/postprocessor.c
 // Covers: src/text/decoder.c src/text/token_model.c src/text/added_tokens.c
-// Covers: src/text/model_wordlevel.c
+// Covers: src/text/model_wordlevel.c src/text/model_bpe_read.c src/text/bpe_merges_read.c
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "text/tokenizer_files.h"
@@ -62,7 +62,7 @@ static mm_status open_and_use(const char *data, size_t size, mm_error *error) {
             status = mm_tokenizer_read_vocabulary(tokenizer, data + 1, size - 1, &settings,
                                                   "vocab.txt", error);
         if (!status)
-            status = mm_added_tokens_prepare(&tokenizer->added, &tokenizer->normalizers, error);
+            status = mm_tokenizer_finish(tokenizer, error);
     } else {
         status = mm_tokenizer_parse(&tokenizer, data, size, "tokenizer.json", error);
         require((status == MM_STATUS_OK) == (tokenizer != NULL));

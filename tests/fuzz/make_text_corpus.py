@@ -12,6 +12,17 @@ VOCAB = {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "the": 3, "##s": 4, "a": 5, "b": 6,
          "\"\\\n\u00e9\U0001f600": 9, "": 10, "hello": 11}
 WORDPIECE = {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
              "max_input_chars_per_word": 10, "vocab": VOCAB}
+LETTERS = [chr(c) for c in [*range(33, 127), *range(161, 173), *range(174, 256), *range(256, 324)]]
+BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True,
+              "use_regex": True}
+BPE = {"type": "BPE", "unk_token": "[UNK]", "merges": [["h", "e"], ["l", "l"], ["he", "ll"],
+                                                       ["\u0120", "a"], ["\u00c3", "\u00a9"]],
+       "vocab": {token: i for i, token in enumerate(
+           ["[UNK]", *LETTERS, "he", "ll", "hell", "\u0120a", "\u00c3\u00a9"])}}
+WORDS = {"type": "BPE", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+         "end_of_word_suffix": "</w>", "merges": ["a ##b", "ab ##</w>"],
+         "vocab": {"[UNK]": 0, "a": 1, "##b": 2, "ab": 3, "##</w>": 4, "ab</w>": 5, "##": 6,
+                   "<0xE4>": 7, "<0xB8>": 8, "<0xAD>": 9, "b</w>": 10}}
 BERT = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True,
         "strip_accents": None, "lowercase": True}
 SPECIALS = {"[CLS]": {"id": "[CLS]", "ids": [1], "tokens": ["[CLS]"]},
@@ -56,6 +67,9 @@ def pre_tokenizers():
         yield {"type": "Digits", "individual_digits": individual}
     yield {"type": "CharDelimiterSplit", "delimiter": "e"}
     yield {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, {"type": "Digits"}]}
+    yield {**BYTE_LEVEL, "add_prefix_space": True}
+    yield {"type": "Sequence", "pretokenizers": [{"type": "Digits"}, BYTE_LEVEL,
+                                                 {**BYTE_LEVEL, "use_regex": False}]}
     yield {"type": "ByteLevel"}
     for kind in ("Whitespace", "UnicodeScripts", "FixedLength"):
         yield {"type": kind}
@@ -68,12 +82,15 @@ def post_processors():
            "trim_offsets": True, "add_prefix_space": False}
     yield TEMPLATE
     yield {"type": "Sequence", "processors": [TEMPLATE]}
+    yield BYTE_LEVEL
+    yield {"type": "Sequence", "processors": [BYTE_LEVEL, TEMPLATE]}
     yield {"type": "Sequence", "processors": [TEMPLATE, TEMPLATE]}
 
 
 def decoders():
     yield {"type": "WordPiece", "prefix": "##", "cleanup": True}
     yield {"type": "Fuse"}
+    yield BYTE_LEVEL
     yield {"type": "Replace", "pattern": {"String": "##"}, "content": ""}
     yield {"type": "Strip", "content": "a", "start": 1, "stop": 1}
     yield {"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "CTC"}]}
@@ -95,6 +112,17 @@ def tokenizer_json():
     yield tokenizer(model={"type": "WordLevel", "unk_token": "[UNK]", "vocab": VOCAB})
     yield tokenizer(model={"unk_token": "[UNK]", "vocab": {"a": 4294967295, "[UNK]": 7}})
     yield tokenizer(model={"vocab": {}, "merges": []})
+    yield tokenizer(model=BPE, pre_tokenizer=BYTE_LEVEL, decoder=BYTE_LEVEL,
+                    post_processor=BYTE_LEVEL)
+    yield tokenizer(model={**BPE, "ignore_merges": True}, pre_tokenizer=BYTE_LEVEL,
+                    normalizer={"type": "ByteLevel"})
+    yield tokenizer(model=WORDS)
+    yield tokenizer(model={**WORDS, "byte_fallback": True, "fuse_unk": True}, pre_tokenizer=None)
+    yield tokenizer(model={**WORDS, "unk_token": None, "dropout": 0.0,
+                           "continuing_subword_prefix": None, "merges": [["a", "b</w>"]]})
+    for merges in (["a"], ["a  b"], [["a"]], [["a", "b", "c"]], [1], ["a ##b", ["a", "##b"]], {},
+                   ["a z"], ["a \ud800"], ["#version: 0.2", "a ##b"], ["a a"]):
+        yield tokenizer(model={**WORDS, "merges": merges})
     yield tokenizer(model={"vocab": [["a", -1.5]], "unk_id": 0})
     yield tokenizer(model={"type": "WordPiece", "vocab": {}})
     yield tokenizer(model=None)
@@ -130,9 +158,9 @@ def encode():
              "[MASK] <new>  <l> <r>  <b> x<w> UP", "a\0b\tc\u200d\ufeff\ufffd", "\u302e\u0316\u08d4\u0301" * 20,
              "``ll`` 12 3.4", "\u0130\u03a3\u00df \ufb01\u2460", "x" * 130, "  "]
     for number, text in enumerate(texts):
-        for kind in range(6):
+        for kind in range(12):
             yield bytes([kind, (number * 37 + kind) % 256]) + text.encode() + \
-                (b"\xff" + texts[kind].encode() if number % 2 else b"")
+                (b"\xff" + texts[kind % 10].encode() if number % 2 else b"")
     yield b"\0\0a\xed\xa0\x80"
 
 

@@ -7,6 +7,7 @@
 Each folder NAME holds tokenizer.json, or vocab.txt with its neighbours, and golden.jsonl in the
 form that tests/text/golden.c reads. The texts are made here; the results are the library's.
 """
+import collections
 import json
 import pathlib
 import random
@@ -143,6 +144,101 @@ def chains():
                                bert_template())}
 
 
+def merge(word, pair, made):
+    out, at = [], 0
+    while at < len(word):
+        found = tuple(word[at:at + 2]) == pair
+        out.append(made if found else word[at])
+        at += 2 if found else 1
+    return out
+
+
+def train(words, alphabet, size, prefix, suffix):
+    """The library's trainer orders some equal tokens by chance; this one does not."""
+    words = [[(prefix if i else "") + c + (suffix if i == len(word) - 1 else "")
+              for i, c in enumerate(word)] for word in words]
+    tokens = dict.fromkeys(SPECIALS + sorted(set(alphabet).union(*words)))
+    merges = []
+    while len(tokens) < size and any(len(word) > 1 for word in words):
+        pairs = collections.Counter(pair for word in words for pair in zip(word, word[1:]))
+        pair = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        made = pair[0] + pair[1][len(prefix):]
+        words = [merge(word, pair, made) for word in words]
+        tokens[made] = None
+        merges.append(pair)
+    return {token: i for i, token in enumerate(tokens)}, merges
+
+
+def bpe(normalizer, splitter, post, decoder, size, alphabet=(), texts=tuple(TEXTS), **options):
+    """A BPE model trained on texts; what only others have is unknown."""
+    texts = [normalizer.normalize_str(text) if normalizer else text for text in texts]
+    words = [word for text in texts for word, _ in splitter.pre_tokenize_str(text)] \
+        if splitter else texts
+    vocab, merges = train(words, alphabet, size, options.get("continuing_subword_prefix", ""),
+                          options.get("end_of_word_suffix", ""))
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, **options))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, splitter
+    tokenizer.post_processor, tokenizer.decoder = post, decoder
+    add_special(tokenizer)
+    return tokenizer
+
+
+FEW = tuple(TEXTS[4:14])
+
+
+def byte_bpe():
+    tokenizer = bpe(None, pre_tokenizers.ByteLevel(add_prefix_space=False),
+                    processors.RobertaProcessing(("[SEP]", 3), ("[CLS]", 2)), decoders.ByteLevel(),
+                    420, pre_tokenizers.ByteLevel.alphabet())
+    tokenizer.add_tokens([added("<new>", lstrip=True, normalized=False), added("UP")])
+    return tokenizer
+
+
+def byte_bpe_prefix():
+    return bpe(normalizers.NFC(),
+               pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True),
+                                        pre_tokenizers.ByteLevel(add_prefix_space=True)]),
+               processors.ByteLevel(trim_offsets=True, add_prefix_space=True),
+               decoders.ByteLevel(), 500, pre_tokenizers.ByteLevel.alphabet(), ignore_merges=True)
+
+
+def byte_bpe_partial():
+    """Letters are missing, so bytes are dropped; and a normalizer that writes letters as well."""
+    return bpe(normalizers.Sequence([normalizers.Lowercase(), normalizers.ByteLevel()]),
+               pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False),
+               processors.ByteLevel(trim_offsets=False), decoders.ByteLevel(), 150,
+               texts=FEW)
+
+
+def suffix_bpe():
+    return bpe(normalizers.NFC(), pre_tokenizers.WhitespaceSplit(), bert_template(),
+               decoders.Fuse(), 300, texts=FEW, unk_token="[UNK]", fuse_unk=False,
+               end_of_word_suffix="</w>")
+
+
+def prefix_bpe():
+    return bpe(normalizers.NFC(), pre_tokenizers.BertPreTokenizer(), bert_template(),
+               decoders.WordPiece(), 300, texts=FEW, unk_token="[UNK]", fuse_unk=True,
+               continuing_subword_prefix="##")
+
+
+def fallback_bpe():
+    """As Llama's: no pre-tokenizer, so all merges are of one long word."""
+    tokens = [f"<0x{byte:02X}>" for byte in range(256) if byte != 0xE3]
+    tokenizer = bpe(normalizers.Sequence([normalizers.Prepend("\u2581"),
+                                          normalizers.Replace(" ", "\u2581")]), None,
+                    bert_template(), decoders.Sequence([decoders.Replace("\u2581", " "),
+                                                        decoders.Fuse()]),
+                    300, texts=FEW, unk_token="[UNK]")
+    made = json.loads(tokenizer.to_str())
+    model = made["model"]
+    for token in tokens:
+        model["vocab"][token] = len(model["vocab"])
+    model.update(byte_fallback=True, fuse_unk=True,
+                 merges=[" ".join(merge) for merge in model["merges"]])
+    return Tokenizer.from_str(json.dumps(made))
+
+
 def flat(offsets):
     return [value for pair in offsets for value in pair]
 
@@ -239,11 +335,16 @@ def main():
             "bert-plain": bert(True, clean_text=False, handle_chinese_chars=False,
                                strip_accents=False),
             "added": with_added(), "forms": forms(), "accents": accents(), "words": words(),
-            **chains()}
+            **chains(), "byte-bpe": byte_bpe(),
+            "byte-bpe-prefix": byte_bpe_prefix(), "byte-bpe-partial": byte_bpe_partial(),
+            "suffix-bpe": suffix_bpe(),
+            "prefix-bpe": prefix_bpe(), "fallback-bpe": fallback_bpe()}
     for seed, (name, tokenizer) in enumerate(made.items()):
         folder = DATA / name
         folder.mkdir(parents=True)
         text = json.loads(tokenizer.to_str())
+        if name == "fallback-bpe":  # the older form
+            text["model"]["merges"] = [" ".join(merge) for merge in text["model"]["merges"]]
         folder.joinpath("tokenizer.json").write_text(json.dumps(text) + "\n", encoding="ascii")
         write_golden(folder, tokenizer, seed)
     cased = bert(False)

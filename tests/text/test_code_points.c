@@ -67,6 +67,8 @@ static void test_properties(void **state) {
         {"BertPreTokenizer: punctuation (isolated)", mm_unicode_is_punctuation},
         {"Punctuation: isolated", mm_unicode_is_punctuation},
         {"Digits: isolated", mm_unicode_is_numeric},
+        {"regex \\p{L}", mm_unicode_is_letter},
+        {"regex \\p{N}", mm_unicode_is_number},
         {"added token single_word: blocks a match when adjoining (left side)", mm_unicode_is_word},
         {"added token single_word: blocks a match when adjoining (right side)", mm_unicode_is_word},
         {"added token lstrip/rstrip: swallowed", mm_unicode_is_space},
@@ -192,6 +194,8 @@ static void test_sums(void **state) {
     assert_true(sum_property(mm_unicode_is_punctuation) == SUM_PUNCTUATION);
     assert_true(sum_property(mm_unicode_is_numeric) == SUM_NUMERIC);
     assert_true(sum_property(mm_unicode_is_word) == SUM_WORD);
+    assert_true(sum_property(mm_unicode_is_letter) == SUM_LETTER);
+    assert_true(sum_property(mm_unicode_is_number) == SUM_NUMBER);
     assert_true(sum_mapping("Lowercase") == SUM_LOWERCASE);
     assert_true(sum_mapping("NFC") == SUM_NFC);
     assert_true(sum_mapping("NFD") == SUM_NFD);

@@ -29,9 +29,10 @@ static mm_tokenizer *open_data(const char *name) {
 static void test_recorded(void **state) {
     (void)state;
     static const char *const names[] = {
-        "bert-uncased",    "bert-cased", "bert-plain",  "added",       "forms",
-        "accents",         "words",      "vocab-cased", "vocab-older", "chain-bert-template",
-        "chain-templates", "chain-trims"};
+        "bert-uncased",    "bert-cased",  "bert-plain",  "added",           "forms",
+        "accents",         "words",       "vocab-cased", "vocab-older",     "chain-bert-template",
+        "chain-templates", "chain-trims", "byte-bpe",    "byte-bpe-prefix", "byte-bpe-partial",
+        "suffix-bpe",      "prefix-bpe",  "fallback-bpe"};
     golden_counts counts = {0};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char path[1024];
@@ -318,8 +319,8 @@ static void test_bad_json(void **state) {
         {"{" MODEL "} x", MM_STATUS_MODEL_CORRUPT, "JSON"},
         {"{" MODEL ", " MODEL "}", MM_STATUS_MODEL_CORRUPT, "JSON"},
         {"{\"version\": \"2.0\", " MODEL "}", MM_STATUS_MODEL_UNSUPPORTED, "2.0"},
-        {"{\"model\": {\"type\": \"BPE\", \"vocab\": {}, \"merges\": []}}",
-         MM_STATUS_MODEL_UNSUPPORTED, "BPE"},
+        {"{\"model\": {\"type\": \"Other\", \"vocab\": {}, \"merges\": []}}",
+         MM_STATUS_MODEL_UNSUPPORTED, "Other"},
         {"{\"model\": {\"vocab\": [[\"a\", 0.5]]}}", MM_STATUS_MODEL_UNSUPPORTED, "Unigram"},
         {"{\"model\": {\"type\": \"WordPiece\"}}", MM_STATUS_MODEL_CORRUPT, "vocab"},
         {"{\"model\": {\"type\": \"WordPiece\", \"vocab\": 3}}", MM_STATUS_MODEL_CORRUPT, "vocab"},
@@ -339,12 +340,14 @@ static void test_bad_json(void **state) {
          MM_STATUS_MODEL_UNSUPPORTED, "Regex"},
         {"{\"normalizer\": {\"type\": \"BertNormalizer\", \"lowercase\": 1}, " MODEL "}",
          MM_STATUS_MODEL_CORRUPT, "lowercase"},
-        {"{\"pre_tokenizer\": {\"type\": \"ByteLevel\"}, " MODEL "}", MM_STATUS_MODEL_UNSUPPORTED,
-         "ByteLevel"},
+        {"{\"pre_tokenizer\": {\"type\": \"ByteLevel\"}, " MODEL "}", MM_STATUS_MODEL_CORRUPT,
+         "add_prefix_space"},
         {"{\"pre_tokenizer\": {\"type\": \"Punctuation\", \"behavior\": \"x\"}, " MODEL "}",
          MM_STATUS_MODEL_CORRUPT, "behavior"},
         {"{\"post_processor\": {\"type\": \"Other\"}, " MODEL "}", MM_STATUS_MODEL_UNSUPPORTED,
          "Other"},
+        {"{\"post_processor\": {\"type\": \"ByteLevel\"}, " MODEL "}", MM_STATUS_MODEL_CORRUPT,
+         "trim_offsets"},
         {"{\"post_processor\": {\"type\": \"BertProcessing\", \"sep\": [\"a\"]}, " MODEL "}",
          MM_STATUS_MODEL_CORRUPT, "sep"},
         {"{\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": "

@@ -53,7 +53,11 @@ static void test_every_allocation_fails(void **state) {
                                         "vocab-cased",
                                         "vocab-older",
                                         "chain-bert-template",
-                                        "chain-trims"};
+                                        "chain-trims",
+                                        "byte-bpe-prefix",
+                                        "byte-bpe-partial",
+                                        "prefix-bpe",
+                                        "fallback-bpe"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char path[1024];
         snprintf(path, sizeof(path), DATA "/%s", names[i]);
