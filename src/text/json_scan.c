@@ -63,27 +63,50 @@ bool mm_json_skip_value(mm_json_cursor *in) {
     return false;
 }
 
-static mm_json_part member(mm_json_part object, const char *key) {
-    mm_json_cursor in = {object.start, object.start + object.length};
-    mm_json_part name, none = {0};
-    if (!mm_json_take(&in, '{'))
-        return none;
-    while (skip_string(&in, &name) && mm_json_take(&in, ':')) {
+// Steps to the next member of an object that has been entered; false at its end, or where it makes
+// no sense.
+static bool next_member(mm_json_cursor *in, mm_json_part *name) {
+    return skip_string(in, name) && mm_json_take(in, ':');
+}
+
+static bool has_name(mm_json_part name, const char *key) {
+    return name.length == strlen(key) && memcmp(name.start, key, name.length) == 0;
+}
+
+// Enters the object that is the member `key`, without looking for its end.
+static bool enter_member(mm_json_cursor *in, const char *key) {
+    mm_json_part name;
+    if (!mm_json_take(in, '{'))
+        return false;
+    while (next_member(in, &name)) {
+        if (has_name(name, key))
+            return mm_json_take(in, '{');
+        if (!mm_json_skip_value(in) || !mm_json_take(in, ','))
+            return false;
+    }
+    return false;
+}
+
+void mm_json_locate(mm_json_part *parts, const char *text, size_t length, const char *outer,
+                    const char *const *keys, size_t count) {
+    mm_json_cursor in = {text, text + length};
+    mm_json_part name;
+    for (size_t i = 0; i < count; i++)
+        parts[i] = (mm_json_part){0};
+    if (!enter_member(&in, outer))
+        return;
+    while (next_member(&in, &name)) {
         mm_json_skip_space(&in);
         const char *start = in.at;
         if (!mm_json_skip_value(&in))
-            return none;
-        if (name.length == strlen(key) && memcmp(name.start, key, name.length) == 0)
-            return (mm_json_part){start, (size_t)(in.at - start)};
+            return;
+        for (size_t i = 0; i < count; i++) {
+            if (!parts[i].start && has_name(name, keys[i]))
+                parts[i] = (mm_json_part){start, (size_t)(in.at - start)};
+        }
         if (!mm_json_take(&in, ','))
-            return none;
+            return;
     }
-    return none;
-}
-
-mm_json_part mm_json_locate(const char *text, size_t length, const char *key1, const char *key2) {
-    mm_json_part part = member((mm_json_part){text, length}, key1);
-    return part.start && key2 ? member(part, key2) : part;
 }
 
 static bool read_hex(mm_json_cursor *in, uint32_t *out) {

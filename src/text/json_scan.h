@@ -21,8 +21,9 @@ typedef struct mm_json_cursor {
 
 typedef enum mm_json_result { MM_JSON_OK, MM_JSON_BAD, MM_JSON_NO_MEMORY } mm_json_result;
 
-// The value of object[key1][key2]; key2 NULL for object[key1] itself.
-mm_json_part mm_json_locate(const char *text, size_t length, const char *key1, const char *key2);
+// The values of object[outer][keys[0 .. count - 1]], in one pass.
+void mm_json_locate(mm_json_part *parts, const char *text, size_t length, const char *outer,
+                    const char *const *keys, size_t count);
 
 void mm_json_skip_space(mm_json_cursor *in);
 bool mm_json_take(mm_json_cursor *in, char byte); // false when another byte is next

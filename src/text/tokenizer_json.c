@@ -78,11 +78,15 @@ static mm_status parse_without(json_t **out, const char *json, size_t length,
     return status;
 }
 
-// A long member of "model" that is read without a tree, when it is an object or an array.
-static mm_json_part find_part(const char *json, size_t length, const char *key) {
-    mm_json_part part = mm_json_locate(json, length, "model", key);
-    bool holds = part.length >= 2 && (*part.start == '{' || *part.start == '[');
-    return holds ? part : (mm_json_part){0};
+// The long members of "model" are read without a tree, when they are objects or arrays.
+static mm_model_parts find_parts(const char *json, size_t length) {
+    mm_json_part parts[2];
+    mm_json_locate(parts, json, length, "model", (const char *const[]){"vocab", "merges"}, 2);
+    for (int i = 0; i < 2; i++) {
+        if (parts[i].length < 2 || (*parts[i].start != '{' && *parts[i].start != '['))
+            parts[i] = (mm_json_part){0};
+    }
+    return (mm_model_parts){parts[0], parts[1]};
 }
 
 static mm_status parse_rest(json_t **out, const char *json, size_t length,
@@ -140,7 +144,7 @@ mm_status mm_tokenizer_read_json(mm_tokenizer *tokenizer, const char *json, size
     size_t bad;
     if (!mm_utf8_valid(json, length, &bad))
         return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: not UTF-8 at byte %zu", where, bad);
-    mm_model_parts parts = {find_part(json, length, "vocab"), find_part(json, length, "merges")};
+    mm_model_parts parts = find_parts(json, length);
     mm_status status = MM_STATUS_OK;
     if (parts.vocab.start && *parts.vocab.start == '{')
         status = mm_vocabulary_read_object(&tokenizer->model.vocabulary, parts.vocab, where, error);
