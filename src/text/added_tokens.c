@@ -36,7 +36,7 @@ bool mm_added_tokens_find(const mm_added_tokens *tokens, const char *content, si
 }
 
 static uint32_t free_id(const mm_added_tokens *tokens, const mm_vocabulary *vocabulary) {
-    uint32_t size = (uint32_t)vocabulary->count;
+    uint32_t size = (uint32_t)(vocabulary->count + vocabulary->repeated);
     if (tokens->count && (tokens->largest_id >= size || size == 0))
         return tokens->largest_id + 1;
     return size;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "text/decoder.h"
+#include "text/decoder_kinds.h"
 
 #include "base/memory.h"
 #include "base/utf8.h"
@@ -331,6 +331,7 @@ static const mm_decoder_kind kinds[] = {
     {{"ByteFallback", NULL, NULL}, apply_byte_fallback},
     {{"CTC", read_ctc, NULL}, apply_ctc},
     {{"ByteLevel", mm_byte_level_decoder_read, NULL}, mm_byte_level_decode},
+    {{"Metaspace", mm_metaspace_decoder_read, NULL}, mm_metaspace_decode},
 };
 
 const mm_stage_kind *mm_decoder_find_kind(const char *type) {

@@ -25,6 +25,7 @@ void mm_encode_work_free(mm_encode_work *work) {
     mm_word_cache_free(&work->words);
     mm_symbol_list_free(&work->symbols);
     mm_buffer_free(&work->spelled);
+    mm_free(work->lattice);
     mm_free(work->points);
     *work = (mm_encode_work){0};
 }

@@ -28,6 +28,15 @@ typedef struct mm_token_list {
     size_t trims_count, trims_capacity;
 } mm_token_list;
 
+typedef struct mm_lattice_cell { // the best way to a place in a piece
+    union {
+        double score;  // of all tokens up to here
+        uint32_t next; // once the way is known: where the token that begins here ends
+    };
+    uint32_t start; // of its last token
+    uint32_t id;    // of its last token
+} mm_lattice_cell;
+
 typedef struct mm_encode_work {
     mm_rewrite normalized; // what the normalizers made of a part of the original
     mm_rewrite text;       // a part of that, as the pre-tokenizers leave it
@@ -36,6 +45,8 @@ typedef struct mm_encode_work {
     mm_token_list *tokens;      // the one being filled
     uint64_t *hashes;           // scratch of the model
     size_t hashes_capacity;
+    mm_lattice_cell *lattice; // the same
+    size_t lattice_capacity;
     mm_word_cache words;
     mm_symbol_list symbols; // of the word being merged
     mm_buffer spelled;      // a token as the vocabulary spells it

@@ -31,5 +31,9 @@ bool mm_json_skip_value(mm_json_cursor *in);
 // Takes a string. *text lies in the input, or, when there are escapes, in `scratch`, which must
 // outlive it.
 mm_json_result mm_json_take_string(mm_json_cursor *in, mm_json_part *text, mm_buffer *scratch);
+// Takes a number as serde_json reads it without its feature float_roundtrip, which the reference
+// library does: the result may be one unit in the last place from the nearest double. False when
+// it is no number or beyond a double.
+bool mm_json_take_number(mm_json_cursor *in, double *number);
 
 #endif

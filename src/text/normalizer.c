@@ -18,6 +18,7 @@ static const mm_normalizer_kind kinds[] = {
     {{"Nmt", NULL, NULL}, mm_nmt_apply},
     {{"Prepend", mm_prepend_read, NULL}, mm_prepend_apply},
     {{"ByteLevel", NULL, NULL}, mm_byte_level_normalize},
+    {{"Precompiled", mm_precompiled_read, mm_precompiled_release}, mm_precompiled_apply},
 };
 
 static const mm_stage_kind *find_kind(const char *type) {

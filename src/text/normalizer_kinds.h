@@ -9,6 +9,12 @@ mm_status mm_bert_normalizer_read(void **settings, const json_t *config, const c
                                   mm_error *error);
 void mm_bert_normalizer_apply(const void *settings, mm_rewrite *rewrite);
 
+mm_status mm_precompiled_read(void **settings, const json_t *config, const char *where,
+                              mm_error *error);
+void mm_precompiled_release(void *settings);
+void mm_precompiled_apply(const void *settings, mm_rewrite *rewrite);
+
+void mm_mark_emit(mm_rewrite *rewrite, mm_mark mark); // writes it as its `change` says
 // Puts rewrite->marks into canonical order (a stable sort by combining class).
 void mm_marks_order(mm_rewrite *rewrite);
 void mm_nonspacing_drop(mm_rewrite *rewrite); // NFD output without nonspacing marks

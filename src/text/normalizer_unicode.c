@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-static void emit(mm_rewrite *rewrite, mm_mark mark) {
+void mm_mark_emit(mm_rewrite *rewrite, mm_mark mark) {
     if (mark.change > 0) {
         mm_rewrite_insert(rewrite, mark.code);
         return;
@@ -56,9 +56,9 @@ typedef struct composer {
 
 static void flush_composer(mm_rewrite *rewrite, composer *state) {
     if (state->has_base)
-        emit(rewrite, state->base);
+        mm_mark_emit(rewrite, state->base);
     for (size_t i = 0; i < rewrite->waiting.count; i++)
-        emit(rewrite, rewrite->waiting.items[i]);
+        mm_mark_emit(rewrite, rewrite->waiting.items[i]);
     rewrite->waiting.count = 0;
     state->has_base = false;
     state->last_class = -1;
@@ -82,7 +82,7 @@ static void compose(mm_rewrite *rewrite, composer *state, mm_mark mark) {
         mm_rewrite_add_mark(rewrite, &rewrite->waiting, mark);
         state->last_class = class;
     } else {
-        emit(rewrite, mark);
+        mm_mark_emit(rewrite, mark);
     }
 }
 
@@ -93,7 +93,7 @@ static void flush_marks(mm_rewrite *rewrite, composer *state) {
         if (state)
             compose(rewrite, state, rewrite->marks.items[i]);
         else
-            emit(rewrite, rewrite->marks.items[i]);
+            mm_mark_emit(rewrite, rewrite->marks.items[i]);
     }
     rewrite->marks.count = 0;
 }

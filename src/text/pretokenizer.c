@@ -6,15 +6,19 @@
 #include <string.h>
 
 static const mm_pretokenizer_kind kinds[] = {
-    {{"BertPreTokenizer", NULL, NULL}, mm_bert_pretokenizer_split, NULL},
-    {{"WhitespaceSplit", NULL, NULL}, mm_whitespace_split, NULL},
-    {{"Punctuation", mm_punctuation_read, NULL}, mm_punctuation_split, NULL},
-    {{"Digits", mm_digits_read, NULL}, mm_digits_split, NULL},
-    {{"CharDelimiterSplit", mm_delimiter_read, NULL}, mm_delimiter_split, NULL},
-    {{"Whitespace", NULL, NULL}, mm_whitespace_words_split, NULL},
-    {{"UnicodeScripts", NULL, NULL}, mm_scripts_split, NULL},
-    {{"FixedLength", mm_fixed_length_read, NULL}, mm_fixed_length_split, NULL},
-    {{"ByteLevel", mm_byte_level_read, NULL}, NULL, mm_byte_level_rewrite},
+    {{"BertPreTokenizer", NULL, NULL}, mm_bert_pretokenizer_split, NULL, NULL},
+    {{"WhitespaceSplit", NULL, NULL}, mm_whitespace_split, NULL, NULL},
+    {{"Punctuation", mm_punctuation_read, NULL}, mm_punctuation_split, NULL, NULL},
+    {{"Digits", mm_digits_read, NULL}, mm_digits_split, NULL, NULL},
+    {{"CharDelimiterSplit", mm_delimiter_read, NULL}, mm_delimiter_split, NULL, NULL},
+    {{"Whitespace", NULL, NULL}, mm_whitespace_words_split, NULL, NULL},
+    {{"UnicodeScripts", NULL, NULL}, mm_scripts_split, NULL, NULL},
+    {{"FixedLength", mm_fixed_length_read, NULL}, mm_fixed_length_split, NULL, NULL},
+    {{"ByteLevel", mm_byte_level_read, NULL}, NULL, mm_byte_level_rewrite, NULL},
+    {{"Metaspace", mm_metaspace_pretokenizer_read, NULL},
+     NULL,
+     mm_metaspace_rewrite,
+     mm_metaspace_wants_origins},
 };
 
 static const mm_stage_kind *find_kind(const char *type) {
@@ -29,6 +33,15 @@ static const mm_stage_family family = {"pre-tokenizer", "pretokenizers", find_ki
 mm_status mm_pretokenizer_read(mm_stage_list *list, const json_t *config, const char *where,
                                mm_error *error) {
     return mm_stages_read(list, &family, config, where, error);
+}
+
+bool mm_pretokenizer_wants_origins(const mm_stage_list *list) {
+    for (size_t i = 0; i < list->count; i++) {
+        const mm_pretokenizer_kind *kind = (const mm_pretokenizer_kind *)list->items[i].kind;
+        if (kind->wants_origins && kind->wants_origins(list->items[i].settings))
+            return true;
+    }
+    return false;
 }
 
 static bool run_stage(const mm_stage *stage, mm_encode_work *work) {

@@ -17,11 +17,15 @@ typedef struct mm_pretokenizer_kind {
     // For kinds that change the text too: rewrites all of work->text and fills work->next_pieces
     // with what becomes of work->pieces. The text between two pieces is dropped.
     bool (*rewrite)(const void *settings, mm_encode_work *work);
+    // Whether it must know which piece begins the original text; NULL: it need not.
+    bool (*wants_origins)(const void *settings);
 } mm_pretokenizer_kind;
 
 // Appends what `config` (null or an object with "type") says. UNSUPPORTED names a kind not built.
 mm_status mm_pretokenizer_read(mm_stage_list *list, const json_t *config, const char *where,
                                mm_error *error);
+// Whether texts that begin the original need origins for one of the stages.
+bool mm_pretokenizer_wants_origins(const mm_stage_list *list);
 // Cuts work->text into work->pieces.
 bool mm_pretokenizer_run(const mm_stage_list *list, mm_encode_work *work);
 // Whether the last one is ByteLevel, which writes letters for bytes; and the order to it to leave

@@ -29,6 +29,11 @@ mm_status mm_byte_level_read(void **settings, const json_t *config, const char *
 bool mm_byte_level_rewrite(const void *settings, mm_encode_work *work);
 void mm_byte_level_leave_bytes(void *settings);
 
+mm_status mm_metaspace_pretokenizer_read(void **settings, const json_t *config, const char *where,
+                                         mm_error *error);
+bool mm_metaspace_rewrite(const void *settings, mm_encode_work *work);
+bool mm_metaspace_wants_origins(const void *settings);
+
 // What becomes of the matches of a delimiter.
 typedef enum mm_split_behavior {
     MM_SPLIT_REMOVED,

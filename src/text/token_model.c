@@ -9,6 +9,7 @@ static const mm_model_kind kinds[] = {
     {"WordPiece", true, mm_wordpiece_read, NULL, mm_wordpiece_tokenize, NULL},
     {"WordLevel", true, mm_wordlevel_read, NULL, mm_wordlevel_tokenize, NULL},
     {"BPE", true, mm_bpe_read, mm_bpe_release, mm_bpe_tokenize, mm_bpe_take_bytes},
+    {"Unigram", false, mm_unigram_read, mm_unigram_release, mm_unigram_tokenize, NULL},
 };
 
 static const mm_model_kind *find_kind(const char *type) {

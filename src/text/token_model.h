@@ -66,5 +66,9 @@ mm_status mm_bpe_read(mm_model *model, const json_t *config, const mm_model_part
 void mm_bpe_release(void *settings);
 mm_status mm_bpe_tokenize(const mm_model *model, mm_encode_work *work, mm_error *error);
 bool mm_bpe_take_bytes(mm_model *model);
+mm_status mm_unigram_read(mm_model *model, const json_t *config, const mm_model_parts *parts,
+                          const char *where, mm_error *error);
+void mm_unigram_release(void *settings);
+mm_status mm_unigram_tokenize(const mm_model *model, mm_encode_work *work, mm_error *error);
 
 #endif

@@ -80,7 +80,9 @@ static bool add_added(mm_encode_work *work, uint32_t id, mm_span span, const cha
 static mm_status encode_chunk(const mm_tokenizer *tokenizer, mm_encode_work *work, const char *text,
                               size_t start, size_t end, mm_error *error) {
     mm_rewrite *normalized = &work->normalized;
-    mm_rewrite_begin(normalized, text + start, end - start, start, work->want_offsets);
+    bool want_origins = work->want_offsets ||
+                        (start == 0 && mm_pretokenizer_wants_origins(&tokenizer->pretokenizers));
+    mm_rewrite_begin(normalized, text + start, end - start, start, want_origins);
     if (!normalized->failed)
         mm_normalizer_run(&tokenizer->normalizers, normalized);
     if (normalized->failed)

@@ -148,6 +148,34 @@ bool mm_vocabulary_add(mm_vocabulary *vocabulary, const char *token, size_t leng
     return true;
 }
 
+bool mm_vocabulary_append(mm_vocabulary *vocabulary, const char *token, size_t length) {
+    size_t id = vocabulary->by_id_count, count = vocabulary->count;
+    if (id >= UINT32_MAX - 1)
+        return false;
+    if (id == vocabulary->by_id_capacity) {
+        size_t capacity = id * 2 + 256;
+        uint32_t *by_id = mm_array_realloc(vocabulary->by_id, capacity, sizeof(*by_id));
+        if (!by_id)
+            return false;
+        vocabulary->by_id = by_id;
+        vocabulary->by_id_capacity = capacity;
+    }
+    if (!mm_vocabulary_add(vocabulary, token, length, (uint32_t)id))
+        return false;
+    size_t entry = count; // a new one is the last
+    if (vocabulary->count == count) {
+        vocabulary->repeated++;
+        entry = (size_t)(mm_vocabulary_probe(vocabulary, hash_bytes(token, length), "", 0, token,
+                                             length) -
+                         vocabulary->entries);
+    }
+    vocabulary->by_id[id] = (uint32_t)entry + 1;
+    vocabulary->by_id_count++;
+    vocabulary->dense = true;
+    vocabulary->largest_id = (uint32_t)id;
+    return true;
+}
+
 static int compare_ids(const void *left, const void *right, void *payload) {
     const mm_vocabulary_entry *entries = payload;
     const uint32_t *a = left, *b = right;

@@ -28,9 +28,10 @@ typedef struct mm_vocabulary {
     unsigned bits;   // there are 2^bits slots
     size_t longest;  // bytes of the longest token
     uint32_t *by_id; // entry numbers + 1 at the id when dense, else entry numbers sorted by id
-    size_t by_id_count;
+    size_t by_id_count, by_id_capacity;
     bool dense;
     uint32_t largest_id;
+    size_t repeated; // appended tokens that were there already
 } mm_vocabulary;
 
 void mm_vocabulary_free(mm_vocabulary *vocabulary); // leaves a zeroed one
@@ -39,6 +40,9 @@ bool mm_vocabulary_reserve(mm_vocabulary *vocabulary, size_t count, size_t bytes
 // Adds a token; one that is there already gets the new id. False when out of memory or beyond 4
 // GiB.
 bool mm_vocabulary_add(mm_vocabulary *vocabulary, const char *token, size_t length, uint32_t id);
+// Adds a token whose id is its place in a list: 0, 1, and so on. One that comes again is found with
+// its last id, and all its ids are known as that token. Use either this or add and finish.
+bool mm_vocabulary_append(mm_vocabulary *vocabulary, const char *token, size_t length);
 // Makes ids searchable; call once after the last add.
 bool mm_vocabulary_finish(mm_vocabulary *vocabulary);
 bool mm_vocabulary_find(const mm_vocabulary *vocabulary, const char *token, size_t length,

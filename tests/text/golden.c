@@ -90,6 +90,12 @@ static void trim(const char **text, size_t *length) {
     *length = end - start;
 }
 
+// Of a text that has no token Unigram in the library shows the text, ours what the id stands for.
+static bool is_unknown(const runner *run, const char *token) {
+    return strcmp(mm_tokenizer_kind(run->tokenizer), "Unigram") == 0 &&
+           mm_tokenizer_token_id(run->tokenizer, token) < 0;
+}
+
 static bool same_tokens(const json_t *expected, const runner *run) {
     for (size_t i = 0; i < run->encoding.count; i++) {
         const char *token = json_string_value(json_array_get(expected, i));
@@ -97,6 +103,8 @@ static bool same_tokens(const json_t *expected, const runner *run) {
         const char *text = mm_tokenizer_token(run->tokenizer, run->encoding.ids[i], &length);
         if (!text || !token)
             return false;
+        if (is_unknown(run, token))
+            continue;
         trim(&text, &length);
         trim(&token, &token_length);
         if (length != token_length || memcmp(text, token, length) != 0)

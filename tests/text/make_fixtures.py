@@ -13,6 +13,7 @@ import pathlib
 import random
 import shutil
 
+from charsmap import RULES, charsmap
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, \
     processors
 
@@ -239,6 +240,54 @@ def fallback_bpe():
     return Tokenizer.from_str(json.dumps(made))
 
 
+SPACE = "\u2581"
+PIECES = ["he", "l", "lo", "llo", "hello", "w", "or", "ld", "world", "th", "the", "qu", "ick", "bro", "wn",
+          "un", "believ", "able", "token", "izer", "s", "ing", "ed", "a", "b", "c", "d", "e", "f",
+          "g", "i", "o", "n", "r", "t", "1", "2", "1/2", "TM", "fi", ".", ",", "!", "aa", "aaa", "ba",
+          "\u00e9", "caf\u00e9", "\u4e2d", "\u56fd", "\u043f\u0440\u0438", "\U0001f600", "<0xE2>", "<unk>"]
+
+
+def pieces(seed, extra=()):
+    """Scores of 17 digits and ties; each word with and without the sign of a blank."""
+    rng = random.Random(seed)
+    result = [("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0), (SPACE, -2.5)]
+    for piece in PIECES[:-1]:
+        result += [(piece, -rng.uniform(3, 9)), (SPACE + piece, -rng.uniform(3, 9))]
+    result += [("a" + SPACE, -4.0), ("xy", -3.0), ("x", -1.0), ("y", -2.0), (SPACE * 2, -3.25)]
+    return result + [(piece, -rng.uniform(3, 9)) for piece in extra]
+
+
+def unigram(normalizer, splitter, decoder, extra=(), post=None, **options):
+    tokenizer = Tokenizer(models.Unigram(pieces(len(extra), extra), unk_id=0, **options))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, splitter
+    tokenizer.decoder = decoder
+    if post:
+        tokenizer.post_processor = post
+    tokenizer.add_special_tokens([AddedToken("</s>", normalized=False, special=True)])
+    tokenizer.add_tokens([added("<new>", normalized=True, rstrip=True)])
+    return tokenizer
+
+
+def unigram_t5():
+    post = processors.TemplateProcessing(single="$A </s>", pair="$A </s> $B </s>",
+                                         special_tokens=[("</s>", 2)])
+    return unigram(normalizers.Precompiled(charsmap(RULES)),
+                   pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(),
+                                            pre_tokenizers.Metaspace(prepend_scheme="always")]),
+                   decoders.Metaspace(prepend_scheme="always"), post=post)
+
+
+def unigram_bytes():
+    every = [f"<0x{byte:02X}>" for byte in range(256)]
+    return unigram(normalizers.Sequence([normalizers.Strip(), normalizers.Precompiled(
+        charsmap(RULES))]), pre_tokenizers.Metaspace("_", prepend_scheme="first", split=False),
+        decoders.Metaspace("_", prepend_scheme="never"), every + ["_", "_the"], byte_fallback=True)
+
+
+def unigram_bare():
+    return unigram(normalizers.NFKC(), None, None, ["\u0000", "ab" * 20, "hello world", "  "])
+
+
 def flat(offsets):
     return [value for pair in offsets for value in pair]
 
@@ -338,7 +387,9 @@ def main():
             **chains(), "byte-bpe": byte_bpe(),
             "byte-bpe-prefix": byte_bpe_prefix(), "byte-bpe-partial": byte_bpe_partial(),
             "suffix-bpe": suffix_bpe(),
-            "prefix-bpe": prefix_bpe(), "fallback-bpe": fallback_bpe()}
+            "prefix-bpe": prefix_bpe(), "fallback-bpe": fallback_bpe(),
+            "unigram-t5": unigram_t5(), "unigram-bytes": unigram_bytes(),
+            "unigram-bare": unigram_bare()}
     for seed, (name, tokenizer) in enumerate(made.items()):
         folder = DATA / name
         folder.mkdir(parents=True)

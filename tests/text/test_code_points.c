@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every single code point against what the reference tokenizer library does with it.
+#include "text/graphemes.h"
 #include "text/normalizer.h"
 #include "text/unicode_text.h"
 
@@ -15,6 +16,9 @@
 
 #include "check.h"
 #include "text/code_point_sums.h"
+
+// tokenizers 0.23.3: scripts/make_grapheme_tables.py --sum
+#define SUM_GRAPHEMES UINT64_C(0xD05B4029808BA6DE)
 
 #define DATA MM_SHARED_DIR "/tokenizers/codepoints"
 
@@ -203,6 +207,67 @@ static void test_sums(void **state) {
     assert_true(sum_mapping("NFKD") == SUM_NFKD);
 }
 
+// What scripts/make_grapheme_tables.py asks the reference library: `c` between neighbours, for
+// which
+// "?" stands.
+static const char *const probes[] = {"a?",
+                                     "?a",
+                                     "?\u0301",
+                                     "?\u0301\u0301",
+                                     "a?\u0301\u0301",
+                                     "\u0301?\u0301",
+                                     "\u00A9\u200D?\u0301",
+                                     "?\u200D\u00A9\u0301",
+                                     "\u00A9?\u200D\u00A9\u0301",
+                                     "\u1100?\u0301",
+                                     "?\u1161\u0301",
+                                     "\u1161?\u0301",
+                                     "?\u11A8\u0301",
+                                     "\uAC00?\u0301",
+                                     "\u0915\u094D?\u0301",
+                                     "?\u094D\u0915\u0301",
+                                     "\u0915?\u0915\u0301",
+                                     "\u0915\u094D?\u0915\u0301",
+                                     "\u0600?\u0301",
+                                     "\u0600?",
+                                     "\r?",
+                                     "?\n",
+                                     "\n?\u0301"};
+
+// Clusters of less than six bytes count once, others by character.
+static unsigned count_clusters(const char *text, size_t length) {
+    unsigned count = 0;
+    for (size_t at = 0; at < length;) {
+        size_t end = mm_grapheme_end(text, length, at);
+        if (end - at < 6)
+            count++;
+        for (size_t i = at; i < end && end - at >= 6; i++)
+            count += ((unsigned char)text[i] & 0xC0) != 0x80;
+        at = end;
+    }
+    return count;
+}
+
+static void test_graphemes(void **state) {
+    (void)state;
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (uint32_t code = 1; code <= 0x10FFFF; code++) {
+        if (code == 0xD800)
+            code = 0xE000;
+        for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
+            char text[32];
+            size_t before = strcspn(probes[i], "?"), length = before;
+            memcpy(text, probes[i], before);
+            length += mm_utf8_encode(text + length, code);
+            size_t after = strlen(probes[i] + before + 1);
+            memcpy(text + length, probes[i] + before + 1, after);
+            char count = (char)count_clusters(text, length + after);
+            hash = add_bytes(hash, &count, 1);
+        }
+    }
+    assert_true(hash == SUM_GRAPHEMES);
+}
+
 // The tables correct one version of utf8proc; with another they must be made anew.
 static void test_tables_fit_utf8proc(void **state) {
     (void)state;
@@ -213,6 +278,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tables_fit_utf8proc),
         cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_graphemes),
         cmocka_unit_test(test_properties),
         cmocka_unit_test(test_mappings),
     };

@@ -54,6 +54,12 @@ static void test_roberta_tokenizer_json(void **state) {
         check_golden(DATA "/roberta/tokenizer.json", DATA "/golden/roberta.jsonl");
 }
 
+static void test_t5_tokenizer_json(void **state) {
+    (void)state;
+    if (have_data())
+        check_golden(DATA "/t5/tokenizer.json", DATA "/golden/t5.jsonl");
+}
+
 static int compare_names(const void *left, const void *right) {
     return strcmp(*(char *const *)left, *(char *const *)right);
 }
@@ -104,7 +110,7 @@ static void test_features(void **state) {
     printf("features: %zu of %zu folders run, %zu cases passed, %zu failed\n", run, count,
            total.passed, total.failed);
     assert_int_equal(total.failed, 0);
-    assert_true(run >= 139);
+    assert_true(run >= 165);
 }
 
 // What an embedding folder says of lengths and case.
@@ -246,6 +252,7 @@ int main(void) {
         cmocka_unit_test(test_bert_tokenizer_json),    cmocka_unit_test(test_bert_vocab_txt),
         cmocka_unit_test(test_roberta_tokenizer_json), cmocka_unit_test(test_features),
         cmocka_unit_test(test_model_folders),          cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_t5_tokenizer_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

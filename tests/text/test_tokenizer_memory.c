@@ -57,7 +57,9 @@ static void test_every_allocation_fails(void **state) {
                                         "byte-bpe-prefix",
                                         "byte-bpe-partial",
                                         "prefix-bpe",
-                                        "fallback-bpe"};
+                                        "fallback-bpe",
+                                        "unigram-t5",
+                                        "unigram-bytes"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char path[1024];
         snprintf(path, sizeof(path), DATA "/%s", names[i]);
