@@ -49,6 +49,14 @@ const json_t *mm_tokenizer_special(const mm_tokenizer_settings *settings, const 
     return json_is_null(value) ? NULL : value;
 }
 
+const char *mm_tokenizer_special_text(const mm_tokenizer_settings *settings, const char *name,
+                                      const char *fallback) {
+    const json_t *value = mm_tokenizer_special(settings, name);
+    if (json_is_object(value))
+        value = json_object_get(value, "content");
+    return json_is_string(value) ? json_string_value(value) : fallback;
+}
+
 mm_status mm_tokenizer_add(mm_tokenizer *tokenizer, const json_t *value, bool special,
                            mm_error *error) {
     mm_added_token token = {0};
@@ -150,6 +158,23 @@ mm_status mm_tokenizer_add_configured(mm_tokenizer *tokenizer,
     return status;
 }
 
+mm_status mm_tokenizer_add_defaults(mm_tokenizer *tokenizer, const mm_tokenizer_settings *settings,
+                                    const mm_special_default *rows, size_t count, mm_error *error) {
+    mm_status status = MM_STATUS_OK;
+    for (size_t i = 0; i < count && !status; i++) {
+        if (!rows[i].content || mm_tokenizer_special(settings, rows[i].name) ||
+            mm_added_tokens_has(&tokenizer->added, rows[i].content, strlen(rows[i].content)))
+            continue;
+        mm_added_token token = {.content = rows[i].content,
+                                .length = strlen(rows[i].content),
+                                .lstrip = rows[i].lstrip,
+                                .special = true};
+        status =
+            mm_added_tokens_add(&tokenizer->added, &token, &tokenizer->model.vocabulary, error);
+    }
+    return status;
+}
+
 static mm_status read_max_length(mm_tokenizer *tokenizer, const mm_tokenizer_settings *settings,
                                  mm_error *error) {
     double length;
@@ -184,15 +209,57 @@ static mm_status open_vocabulary(mm_tokenizer *tokenizer, const char *path,
     return status;
 }
 
+// Reads what files->..._path name, and model_type of config.json beside them.
+static mm_status read_merge_files(mm_merge_files *files, char *texts[2], json_t **config,
+                                  const char *directory, mm_error *error) {
+    size_t lengths[2];
+    mm_status status =
+        mm_file_read(&texts[0], &lengths[0], files->vocabulary_path, MAX_FILE_BYTES, error);
+    if (!status)
+        status = mm_file_read(&texts[1], &lengths[1], files->merges_path, MAX_FILE_BYTES, error);
+    if (!status)
+        status = read_optional(config, directory, "config.json", error);
+    if (status)
+        return status;
+    files->vocabulary = (mm_json_part){texts[0], lengths[0]};
+    files->merges = (mm_json_part){texts[1], lengths[1]};
+    files->model_type = json_string_value(json_object_get(*config, "model_type"));
+    return MM_STATUS_OK;
+}
+
+static char *directory_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? mm_strndup(path, (size_t)(slash - path) + 1) : mm_strdup(".");
+}
+
+static mm_status open_merges(mm_tokenizer *tokenizer, const char *path,
+                             const mm_tokenizer_settings *settings, mm_error *error) {
+    char *directory = directory_of(path), *texts[2] = {NULL, NULL};
+    char *merges_path = directory ? mm_path_join(directory, "merges.txt") : NULL;
+    mm_merge_files files = {.vocabulary_path = path, .merges_path = merges_path};
+    json_t *config = NULL;
+    mm_status status = merges_path ? read_merge_files(&files, texts, &config, directory, error)
+                                   : mm_fail_memory(error, path);
+    if (!status)
+        status = mm_tokenizer_read_merges(tokenizer, &files, settings, error);
+    json_decref(config);
+    mm_free(texts[0]);
+    mm_free(texts[1]);
+    mm_free(merges_path);
+    mm_free(directory);
+    return status;
+}
+
 // What a repository without tokenizer.json may have, in order of preference.
 static const struct {
     const char *name;
-    bool built; // else its kind of tokenizer is not there yet
-} older_files[] = {{"vocab.txt", true},
-                   {"vocab.json", false},
-                   {"spiece.model", false},
-                   {"tokenizer.model", false},
-                   {"sentencepiece.bpe.model", false}};
+    mm_status (*open)(mm_tokenizer *tokenizer, const char *path,
+                      const mm_tokenizer_settings *settings, mm_error *error); // NULL: not built
+} older_files[] = {{"vocab.txt", open_vocabulary},
+                   {"vocab.json", open_merges},
+                   {"spiece.model", NULL},
+                   {"tokenizer.model", NULL},
+                   {"sentencepiece.bpe.model", NULL}};
 
 static mm_status open_older(mm_tokenizer *tokenizer, const char *directory,
                             const mm_tokenizer_settings *settings, mm_error *error) {
@@ -202,8 +269,8 @@ static mm_status open_older(mm_tokenizer *tokenizer, const char *directory,
             return mm_fail_memory(error, directory);
         mm_status status = MM_STATUS_OK;
         bool there = mm_file_exists(path);
-        if (there && older_files[i].built)
-            status = open_vocabulary(tokenizer, path, settings, error);
+        if (there && older_files[i].open)
+            status = older_files[i].open(tokenizer, path, settings, error);
         else if (there)
             status = mm_fail(error, MM_STATUS_MODEL_UNSUPPORTED,
                              "%s: a tokenizer made of \"%s\" without tokenizer.json is not "
@@ -214,7 +281,8 @@ static mm_status open_older(mm_tokenizer *tokenizer, const char *directory,
             return status;
     }
     return mm_fail(error, MM_STATUS_MODEL_NOT_FOUND,
-                   "%s: no tokenizer.json, nor vocab.txt to make a tokenizer of", directory);
+                   "%s: no tokenizer.json, nor vocab.txt or vocab.json to make a tokenizer of",
+                   directory);
 }
 
 static mm_status open_directory(mm_tokenizer *tokenizer, const char *directory, mm_error *error) {
@@ -245,17 +313,19 @@ static bool ends_with(const char *text, const char *end) {
 }
 
 static mm_status open_file(mm_tokenizer *tokenizer, const char *path, mm_error *error) {
-    if (ends_with(path, ".json") && !ends_with(path, "vocab.json"))
+    const char *slash = strrchr(path, '/');
+    bool merges = strcmp(slash ? slash + 1 : path, "vocab.json") == 0;
+    if (ends_with(path, ".json") && !merges)
         return open_json(tokenizer, path, error);
     if (!mm_file_exists(path))
         return mm_fail(error, MM_STATUS_MODEL_NOT_FOUND, "%s: no such file or directory", path);
-    if (!ends_with(path, ".txt") || ends_with(path, "merges.txt"))
+    if (!merges && (!ends_with(path, ".txt") || ends_with(path, "merges.txt")))
         return mm_fail(error, MM_STATUS_MODEL_UNSUPPORTED,
-                       "%s: not a tokenizer file that is supported (tokenizer.json, vocab.txt)",
+                       "%s: not a tokenizer file that is supported (tokenizer.json, vocab.txt, "
+                       "vocab.json)",
                        path);
-    // What stands beside vocab.txt says whether it is cased.
-    const char *slash = strrchr(path, '/');
-    char *directory = slash ? mm_strndup(path, (size_t)(slash - path) + 1) : mm_strdup(".");
+    // What stands beside the vocabulary says whether it is cased, and so on.
+    char *directory = directory_of(path);
     if (!directory)
         return mm_fail_memory(error, path);
     mm_tokenizer_settings settings;
@@ -263,7 +333,7 @@ static mm_status open_file(mm_tokenizer *tokenizer, const char *path, mm_error *
     if (!status)
         status = read_max_length(tokenizer, &settings, error);
     if (!status)
-        status = open_vocabulary(tokenizer, path, &settings, error);
+        status = (merges ? open_merges : open_vocabulary)(tokenizer, path, &settings, error);
     mm_free(directory);
     free_settings(&settings);
     return status;

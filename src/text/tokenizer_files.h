@@ -16,15 +16,37 @@ extern const char *const mm_special_names[MM_SPECIAL_NAMES]; // "bos_token" and 
 
 // What the files say of a special token: a string, an object with "content", or NULL.
 const json_t *mm_tokenizer_special(const mm_tokenizer_settings *settings, const char *name);
+// The same as a text, or `fallback`.
+const char *mm_tokenizer_special_text(const mm_tokenizer_settings *settings, const char *name,
+                                      const char *fallback);
 // Adds a token given as a string or as an object with flags, when it is not there yet.
 mm_status mm_tokenizer_add(mm_tokenizer *tokenizer, const json_t *value, bool special,
                            mm_error *error);
 // Adds the tokens that the files name.
 mm_status mm_tokenizer_add_configured(mm_tokenizer *tokenizer,
                                       const mm_tokenizer_settings *settings, mm_error *error);
+typedef struct mm_special_default { // what a tokenizer class has in code
+    const char *name, *content;     // "sep_token", "</s>"; NULL when it has none
+    bool lstrip;
+} mm_special_default;
+
+// Adds the special tokens that the class knows and the files do not name.
+mm_status mm_tokenizer_add_defaults(mm_tokenizer *tokenizer, const mm_tokenizer_settings *settings,
+                                    const mm_special_default *rows, size_t count, mm_error *error);
 // Fills a zeroed tokenizer from the bytes of vocab.txt, as BERT's family has it.
 mm_status mm_tokenizer_read_vocabulary(mm_tokenizer *tokenizer, const char *text, size_t length,
                                        const mm_tokenizer_settings *settings, const char *where,
                                        mm_error *error);
+
+typedef struct mm_merge_files {
+    mm_json_part vocabulary, merges; // the bytes of vocab.json and merges.txt
+    const char *vocabulary_path, *merges_path;
+    const char *model_type; // of config.json, or NULL
+} mm_merge_files;
+
+// Fills a zeroed tokenizer from vocab.json and merges.txt, as the byte-level BPE families have
+// them.
+mm_status mm_tokenizer_read_merges(mm_tokenizer *tokenizer, const mm_merge_files *files,
+                                   const mm_tokenizer_settings *settings, mm_error *error);
 
 #endif

@@ -83,37 +83,15 @@ static mm_status make_normalizer(mm_tokenizer *tokenizer, const mm_tokenizer_set
     return status;
 }
 
-static const char *special_text(const mm_tokenizer_settings *settings, const char *name,
-                                const char *fallback) {
-    const json_t *value = mm_tokenizer_special(settings, name);
-    if (json_is_object(value))
-        value = json_object_get(value, "content");
-    return json_is_string(value) ? json_string_value(value) : fallback;
-}
-
-// The tokens that the class knows and the files do not name.
 static mm_status add_defaults(mm_tokenizer *tokenizer, const mm_tokenizer_settings *settings,
                               const family *own, mm_error *error) {
-    const struct {
-        const char *name, *content;
-        bool lstrip;
-    } rows[] = {{"unk_token", own->unk, false},
-                {"sep_token", own->sep, false},
-                {"pad_token", own->pad, false},
-                {"cls_token", own->cls, false},
-                {"mask_token", own->mask, own->mask_lstrip}};
-    mm_status status = MM_STATUS_OK;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && !status; i++) {
-        if (mm_tokenizer_special(settings, rows[i].name))
-            continue;
-        mm_added_token token = {.content = rows[i].content,
-                                .length = strlen(rows[i].content),
-                                .lstrip = rows[i].lstrip,
-                                .special = true};
-        status =
-            mm_added_tokens_add(&tokenizer->added, &token, &tokenizer->model.vocabulary, error);
-    }
-    return status;
+    const mm_special_default rows[] = {{"unk_token", own->unk, false},
+                                       {"sep_token", own->sep, false},
+                                       {"pad_token", own->pad, false},
+                                       {"cls_token", own->cls, false},
+                                       {"mask_token", own->mask, own->mask_lstrip}};
+    return mm_tokenizer_add_defaults(tokenizer, settings, rows, sizeof(rows) / sizeof(rows[0]),
+                                     error);
 }
 
 mm_status mm_tokenizer_read_vocabulary(mm_tokenizer *tokenizer, const char *text, size_t length,
@@ -121,7 +99,8 @@ mm_status mm_tokenizer_read_vocabulary(mm_tokenizer *tokenizer, const char *text
                                        mm_error *error) {
     const family *own = find_family(settings);
     mm_status status = read_lines(&tokenizer->model.vocabulary, text, length, where, error);
-    mm_wordpiece_options options = {special_text(settings, "unk_token", own->unk), "##", 100};
+    mm_wordpiece_options options = {mm_tokenizer_special_text(settings, "unk_token", own->unk),
+                                    "##", 100};
     if (!status)
         status = mm_model_make_wordpiece(&tokenizer->model, &options, error);
     if (!status)
@@ -135,8 +114,10 @@ mm_status mm_tokenizer_read_vocabulary(mm_tokenizer *tokenizer, const char *text
     if (status)
         return status;
     // Both are there: they have just been added.
-    int32_t cls = mm_tokenizer_token_id(tokenizer, special_text(settings, "cls_token", own->cls));
-    int32_t sep = mm_tokenizer_token_id(tokenizer, special_text(settings, "sep_token", own->sep));
+    int32_t cls = mm_tokenizer_token_id(tokenizer,
+                                        mm_tokenizer_special_text(settings, "cls_token", own->cls));
+    int32_t sep = mm_tokenizer_token_id(tokenizer,
+                                        mm_tokenizer_special_text(settings, "sep_token", own->sep));
     return mm_postprocessor_make(&tokenizer->postprocessor, own->single, own->pair, (uint32_t)cls,
                                  (uint32_t)sep, error);
 }
