@@ -15,7 +15,7 @@ typedef struct family {
     const char *bos, *eos, *cls, *sep, *unk, *pad, *mask;
     bool mask_lstrip;
     bool add_prefix_space; // when tokenizer_config.json does not say
-    bool surrounds;        // with RobertaProcessing, which puts <s> and </s> around
+    bool surrounds;        // with RobertaProcessing, whatever the file asks for
 } family;
 
 static const char *const gpt2_classes[] = {"GPT2", "CodeGen", NULL};
@@ -144,7 +144,7 @@ static mm_status surround(mm_tokenizer *tokenizer, const mm_tokenizer_settings *
     return status;
 }
 
-// Without RobertaProcessing, or where the file asks for it: tokens at the beginning or end only.
+// What the file asks for: tokens at the beginning, the end, both or neither.
 static mm_status put_at_ends(mm_tokenizer *tokenizer, const mm_tokenizer_settings *settings,
                              const family *own, mm_error *error) {
     static const char where[] = "tokenizer_config.json";
@@ -205,8 +205,6 @@ mm_status mm_tokenizer_read_merges(mm_tokenizer *tokenizer, const mm_merge_files
         status = add_defaults(tokenizer, settings, own, error);
     if (status)
         return status;
-    bool asks = json_object_get(settings->config, "add_bos_token") ||
-                json_object_get(settings->config, "add_eos_token");
-    return own->surrounds && !asks ? surround(tokenizer, settings, own, add_prefix_space, error)
-                                   : put_at_ends(tokenizer, settings, own, error);
+    return own->surrounds ? surround(tokenizer, settings, own, add_prefix_space, error)
+                          : put_at_ends(tokenizer, settings, own, error);
 }

@@ -153,6 +153,37 @@ def vocab():
     yield ""
 
 
+def merges():
+    tokens = ["<s>", "<pad>", "</s>", "<unk>", *LETTERS, "he", "ll", "hell", "\u0120a", "<mask>"]
+    table = json.dumps({token: i for i, token in enumerate(tokens)})
+    bare = json.dumps({token: i for i, token in enumerate(tokens[4:-1] + ["<|endoftext|>"])})
+    lines = "#version: 0.2\nh e\nl l\nhe ll\n\u0120 a\n"
+    mask = {"content": "<mask>", "lstrip": True, "normalized": False}
+    configs = [{"tokenizer_class": name} for name in
+               ("RobertaTokenizer", "BartTokenizerFast", "BlenderbotTokenizer", "CLIPTokenizer",
+                "PreTrainedTokenizerFast")]
+    configs += [{"add_prefix_space": True, "trim_offsets": False, "cls_token": "he"},
+                {"add_bos_token": True, "add_eos_token": True, "bos_token": ""},
+                {"add_prefix_space": 1}, {"cls_token": ""}, {"add_bos_token": "x"}]
+    for config in configs:
+        yield "\0".join([lines, table, json.dumps(config)])
+    yield "\0".join([lines, bare])
+    yield "\0".join([lines, bare, json.dumps({"tokenizer_class": "GPT2Tokenizer",
+                                             "add_bos_token": True, "add_eos_token": True})])
+    yield "\0".join([lines, table, "", json.dumps({"mask_token": mask}), json.dumps({"<a>": 332}),
+                     json.dumps({"model_type": "roberta"})])
+    yield "\0".join([lines, table, "", "", "", json.dumps({"model_type": "xlm"})])
+    yield "\0".join([lines.replace("\n", "\r\n"), table])
+    for bad in ("h e l\n", "h\n", "\n", "x y\n", "h  e\n", "o o\n", "#version"):
+        yield "\0".join([bad, table])
+    yield b"h \xff\0" + table.encode()
+    yield lines + "\0{}"
+    yield lines + "\0[]"
+    yield lines
+    yield "\0" + table
+    yield ""
+
+
 def encode():
     texts = ["Hello, The fox jumps!", "caf\u00e9 cafe\u0301 \u1e9b\u0323 \u0344", "\u4e2d\u56fd \uac00\u1100\u1161\u11a8",
              "[MASK] <new>  <l> <r>  <b> x<w> UP", "a\0b\tc\u200d\ufeff\ufffd", "\u302e\u0316\u08d4\u0301" * 20,
@@ -167,4 +198,5 @@ def encode():
 if __name__ == "__main__":
     write("fuzz_tokenizer_json", tokenizer_json())
     write("fuzz_tokenizer_vocab", vocab())
+    write("fuzz_tokenizer_merges", merges())
     write("fuzz_encode", encode())

@@ -378,6 +378,63 @@ def write_vocab_folder(folder, tokenizer, config, special_map=None, added_tokens
         folder.joinpath("added_tokens.json").write_text(json.dumps(added_tokens) + "\n")
 
 
+def write_merges_folder(folder, tokenizer, config, special_map=None, added_tokens=None):
+    """As write_vocab_folder, for the files of a BPE model."""
+    model = json.loads(tokenizer.to_str())["model"]
+    folder.joinpath("vocab.json").write_text(json.dumps(model["vocab"]) + "\n")
+    lines = ["#version: 0.2"] + [" ".join(merge) for merge in model["merges"]]
+    folder.joinpath("merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    folder.joinpath("tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n")
+    if special_map:
+        folder.joinpath("special_tokens_map.json").write_text(json.dumps(special_map) + "\n")
+    if added_tokens:
+        folder.joinpath("added_tokens.json").write_text(json.dumps(added_tokens) + "\n")
+
+
+def merges_tokenizer(front, back, add_prefix_space, post, special):
+    """What the files of a family come to; `post` makes the post-processor of the token ids."""
+    words = [word for text in FEW
+             for word, _ in pre_tokenizers.ByteLevel(False).pre_tokenize_str(text)]
+    vocab, merges = train(words, pre_tokenizers.ByteLevel.alphabet(), 330, "", "")
+    tokens = front + [token for token in vocab if token not in SPECIALS] + back
+    ids = {token: i for i, token in enumerate(tokens)}
+    tokenizer = Tokenizer(models.BPE(vocab=ids, merges=merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=add_prefix_space)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(t, normalized=False, special=True)
+                                  if isinstance(t, str) else t for t in special])
+    tokenizer.post_processor = post({**ids, **tokenizer.get_vocab()})
+    return tokenizer
+
+
+def write_merges_folders():
+    mask = AddedToken("<mask>", lstrip=True, normalized=False, special=True)
+    roberta = merges_tokenizer(
+        ["<s>", "<pad>", "</s>", "<unk>"], ["<mask>"], False,
+        lambda ids: processors.RobertaProcessing(("</s>", ids["</s>"]), ("<s>", ids["<s>"]), True,
+                                                 False),
+        [mask, "<s>", "</s>", "<unk>", "<pad>"])
+    (DATA / "merges-roberta").mkdir()
+    write_merges_folder(DATA / "merges-roberta", roberta,
+                        {"tokenizer_class": "RobertaTokenizer", "model_max_length": 512},
+                        {"mask_token": {"content": "<mask>", "lstrip": True, "normalized": False,
+                                        "rstrip": False, "single_word": False}})
+    write_golden(DATA / "merges-roberta", roberta, 103)
+    gpt2 = merges_tokenizer(
+        [], ["<|endoftext|>"], True,
+        lambda ids: processors.TemplateProcessing(
+            single="<|endoftext|>:0 $A:0",
+            pair="<|endoftext|>:0 $A:0 <|endoftext|>:1 $B:1",
+            special_tokens=[("<|endoftext|>", ids["<|endoftext|>"])]),
+        ["<|endoftext|>", "<w>"])
+    (DATA / "merges-gpt2").mkdir()
+    write_merges_folder(DATA / "merges-gpt2", gpt2,
+                        {"tokenizer_class": "GPT2Tokenizer", "add_bos_token": True,
+                         "add_prefix_space": True, "pad_token": "<w>"}, None,
+                        {"<w>": gpt2.token_to_id("<w>")})
+    write_golden(DATA / "merges-gpt2", gpt2, 104)
+
+
 def main():
     shutil.rmtree(DATA, ignore_errors=True)
     made = {"bert-uncased": bert(), "bert-cased": bert(False),
@@ -414,6 +471,7 @@ def main():
                         "additional_special_tokens": ["<w>"]},
                        {"<w>": size + 1, "<new>": size})
     write_golden(DATA / "vocab-older", older, 102)
+    write_merges_folders()
 
 
 if __name__ == "__main__":

@@ -28,12 +28,29 @@ static mm_tokenizer *open_data(const char *name) {
 
 static void test_recorded(void **state) {
     (void)state;
-    static const char *const names[] = {
-        "bert-uncased",    "bert-cased",  "bert-plain",   "added",           "forms",
-        "accents",         "words",       "vocab-cased",  "vocab-older",     "chain-bert-template",
-        "chain-templates", "chain-trims", "byte-bpe",     "byte-bpe-prefix", "byte-bpe-partial",
-        "suffix-bpe",      "prefix-bpe",  "fallback-bpe", "unigram-t5",      "unigram-bytes",
-        "unigram-bare"};
+    static const char *const names[] = {"bert-uncased",
+                                        "bert-cased",
+                                        "bert-plain",
+                                        "added",
+                                        "forms",
+                                        "accents",
+                                        "words",
+                                        "vocab-cased",
+                                        "vocab-older",
+                                        "chain-bert-template",
+                                        "chain-templates",
+                                        "chain-trims",
+                                        "byte-bpe",
+                                        "byte-bpe-prefix",
+                                        "byte-bpe-partial",
+                                        "suffix-bpe",
+                                        "prefix-bpe",
+                                        "fallback-bpe",
+                                        "unigram-t5",
+                                        "unigram-bytes",
+                                        "unigram-bare",
+                                        "merges-roberta",
+                                        "merges-gpt2"};
     golden_counts counts = {0};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char path[1024];

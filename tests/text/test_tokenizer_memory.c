@@ -59,7 +59,9 @@ static void test_every_allocation_fails(void **state) {
                                         "prefix-bpe",
                                         "fallback-bpe",
                                         "unigram-t5",
-                                        "unigram-bytes"};
+                                        "unigram-bytes",
+                                        "merges-roberta",
+                                        "merges-gpt2"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char path[1024];
         snprintf(path, sizeof(path), DATA "/%s", names[i]);
