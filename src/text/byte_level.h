@@ -35,6 +35,8 @@ static inline int mm_byte_level_byte(uint32_t letter) {
 bool mm_byte_level_append(mm_buffer *out, unsigned char byte); // its letter
 // Appends the bytes of a text when it is of letters only, else the text itself.
 bool mm_byte_level_append_bytes(mm_buffer *out, const char *text, size_t length);
+// Appends bytes as text: what is no UTF-8 becomes U+FFFD.
+bool mm_byte_level_append_text(mm_buffer *out, const char *bytes, size_t length);
 
 // A flag that must be there: the reference library refuses files without it.
 mm_status mm_byte_level_read_flag(bool *out, const json_t *config, const char *key,

@@ -16,10 +16,24 @@ typedef struct mm_decode_texts {
     size_t count, capacity;
 } mm_decode_texts;
 
+// What a kind looks at, for decoding id by id (text/stream_decoder.c).
+typedef enum mm_decoder_reach {
+    MM_REACH_ALL,     // all texts
+    MM_REACH_TEXT,    // each text for itself, and whether it is the first; makes one of each
+    MM_REACH_NEXT,    // the same, and whether it is the last
+    MM_REACH_BYTES,   // runs of texts such as "<0x20>"
+    MM_REACH_JOIN,    // puts all texts together
+    MM_REACH_LETTERS, // the same, after taking ByteLevel's letters for bytes
+} mm_decoder_reach;
+
 typedef struct mm_decoder_kind {
     mm_stage_kind stage;
     // Appends to `out` what becomes of the texts of `in`; false when out of memory.
     bool (*apply)(const void *settings, const mm_decode_texts *in, mm_decode_texts *out);
+    mm_decoder_reach reach;
+    // How many bytes of a text decide what becomes of it, the rest staying as it is; SIZE_MAX when
+    // all do, as when this is NULL.
+    size_t (*head)(const void *settings);
 } mm_decoder_kind;
 
 typedef struct mm_decoder_list {

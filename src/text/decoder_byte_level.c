@@ -33,8 +33,7 @@ bool mm_byte_level_append_bytes(mm_buffer *out, const char *text, size_t length)
     return true;
 }
 
-// Appends bytes as text: what is no UTF-8 becomes U+FFFD.
-static bool append_text(mm_buffer *out, const char *bytes, size_t length) {
+bool mm_byte_level_append_text(mm_buffer *out, const char *bytes, size_t length) {
     size_t bad;
     while (!mm_utf8_valid(bytes, length, &bad)) {
         size_t skip = bad + mm_utf8_bad_length(bytes + bad, length - bad);
@@ -56,7 +55,8 @@ bool mm_byte_level_decode(const void *settings, const mm_decode_texts *in, mm_de
         if (in->ends[i] > start)
             ok = mm_byte_level_append_bytes(&bytes, in->bytes.data + start, in->ends[i] - start);
     }
-    ok = ok && (bytes.length == 0 || append_text(&out->bytes, bytes.data, bytes.length)) &&
+    ok = ok &&
+         (bytes.length == 0 || mm_byte_level_append_text(&out->bytes, bytes.data, bytes.length)) &&
          mm_decode_texts_end(out);
     mm_buffer_free(&bytes);
     return ok;

@@ -322,16 +322,22 @@ static bool apply_ctc(const void *settings, const mm_decode_texts *in, mm_decode
     return ok;
 }
 
+static size_t head_of_strip(const void *settings) {
+    const settings_pair *own = settings;
+    bool only_start = own->number2 == 0 && own->number <= SIZE_MAX / own->first_length - 1;
+    return only_start ? own->number * own->first_length : SIZE_MAX;
+}
+
 static const mm_decoder_kind kinds[] = {
-    {{"WordPiece", read_wordpiece, NULL}, apply_wordpiece},
-    {{"Fuse", NULL, NULL}, apply_fuse},
-    {{"Replace", read_replace, NULL}, apply_replace},
-    {{"Strip", read_strip, NULL}, apply_strip},
-    {{"BPEDecoder", read_bpe, NULL}, apply_bpe},
-    {{"ByteFallback", NULL, NULL}, apply_byte_fallback},
-    {{"CTC", read_ctc, NULL}, apply_ctc},
-    {{"ByteLevel", mm_byte_level_decoder_read, NULL}, mm_byte_level_decode},
-    {{"Metaspace", mm_metaspace_decoder_read, NULL}, mm_metaspace_decode},
+    {{"WordPiece", read_wordpiece, NULL}, apply_wordpiece, MM_REACH_TEXT, NULL},
+    {{"Fuse", NULL, NULL}, apply_fuse, MM_REACH_JOIN, NULL},
+    {{"Replace", read_replace, NULL}, apply_replace, MM_REACH_TEXT, NULL},
+    {{"Strip", read_strip, NULL}, apply_strip, MM_REACH_TEXT, head_of_strip},
+    {{"BPEDecoder", read_bpe, NULL}, apply_bpe, MM_REACH_NEXT, NULL},
+    {{"ByteFallback", NULL, NULL}, apply_byte_fallback, MM_REACH_BYTES, NULL},
+    {{"CTC", read_ctc, NULL}, apply_ctc, MM_REACH_ALL, NULL},
+    {{"ByteLevel", mm_byte_level_decoder_read, NULL}, mm_byte_level_decode, MM_REACH_LETTERS, NULL},
+    {{"Metaspace", mm_metaspace_decoder_read, NULL}, mm_metaspace_decode, MM_REACH_TEXT, NULL},
 };
 
 const mm_stage_kind *mm_decoder_find_kind(const char *type) {

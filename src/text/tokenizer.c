@@ -168,6 +168,14 @@ const char *mm_tokenizer_token(const mm_tokenizer *tokenizer, int32_t id, size_t
     return added->shown;
 }
 
+const char *mm_tokenizer_shown(const mm_tokenizer *tokenizer, int32_t id, bool skip_special_tokens,
+                               size_t *length) {
+    const mm_added_token *added = mm_added_tokens_by_id(&tokenizer->added, (uint32_t)id);
+    if (skip_special_tokens && added && mm_added_tokens_skips(&tokenizer->added, added))
+        return NULL;
+    return mm_tokenizer_token(tokenizer, id, length);
+}
+
 mm_status mm_tokenizer_decode(const mm_tokenizer *tokenizer, char **out, size_t *out_length,
                               const int32_t *ids, size_t count, bool skip_special_tokens,
                               mm_error *error) {
@@ -176,11 +184,8 @@ mm_status mm_tokenizer_decode(const mm_tokenizer *tokenizer, char **out, size_t 
     mm_decode_texts texts;
     mm_decode_texts_init(&texts);
     for (size_t i = 0; i < count; i++) {
-        const mm_added_token *added = mm_added_tokens_by_id(&tokenizer->added, (uint32_t)ids[i]);
-        if (skip_special_tokens && added && mm_added_tokens_skips(&tokenizer->added, added))
-            continue;
         size_t length = 0;
-        const char *text = mm_tokenizer_token(tokenizer, ids[i], &length);
+        const char *text = mm_tokenizer_shown(tokenizer, ids[i], skip_special_tokens, &length);
         if (text && !mm_decode_texts_add(&texts, text, length)) {
             mm_decode_texts_free(&texts);
             return mm_fail_memory(error, "decoded text");

@@ -36,6 +36,9 @@ mm_status mm_tokenizer_finish(mm_tokenizer *tokenizer, mm_error *error);
 mm_status mm_tokenizer_read_added(mm_added_token *token, const json_t *config, const char *where,
                                   mm_error *error);
 
+// What decoding starts from; NULL when the id is none, or is left out.
+const char *mm_tokenizer_shown(const mm_tokenizer *tokenizer, int32_t id, bool skip_special_tokens,
+                               size_t *length);
 // Keeps the "truncation" and "padding" of tokenizer.json.
 mm_status mm_tokenizer_read_stored(mm_tokenizer *tokenizer, const json_t *root, const char *where,
                                    mm_error *error);

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "text/stream_decoder.h"
 #include "text/tokenizer.h"
 
 #include <stdio.h>
@@ -104,6 +105,25 @@ static void check_tokens(const mm_tokenizer *tokenizer, const mm_encoding *encod
             mm_tokenizer_special_count(tokenizer, false));
 }
 
+// Id by id comes to the same as all at once, and no part ends within a character.
+static void check_stream(const mm_tokenizer *tokenizer, const int32_t *ids, size_t count, bool skip,
+                         const char *expected, size_t expected_length) {
+    mm_stream_decoder *decoder;
+    size_t at = 0;
+    require(mm_stream_decoder_create(&decoder, tokenizer, skip, NULL) == MM_STATUS_OK);
+    for (size_t i = 0; i <= count; i++) {
+        const char *text;
+        size_t length;
+        mm_status status = i < count ? mm_stream_decoder_push(decoder, ids[i], &text, &length, NULL)
+                                     : mm_stream_decoder_finish(decoder, &text, &length, NULL);
+        require(!status && length <= expected_length - at && mm_utf8_valid(text, length, NULL));
+        require(memcmp(text, expected + at, length) == 0);
+        at += length;
+    }
+    require(at == expected_length);
+    mm_stream_decoder_free(decoder);
+}
+
 // Fresh scratch, and one allocation that fails.
 static void encode_without_memory(const mm_tokenizer *tokenizer, const char *text, size_t length,
                                   const char *pair, size_t pair_length,
@@ -163,6 +183,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     require(mm_tokenizer_decode(tokenizer, &decoded, &decoded_length, plain.ids, plain.count,
                                 data[1] & 1, &error) == MM_STATUS_OK);
     require(mm_utf8_valid(decoded, decoded_length, NULL));
+    check_stream(tokenizer, plain.ids, plain.count, data[1] & 1, decoded, decoded_length);
     mm_free(decoded);
     return 0;
 }

@@ -5,9 +5,11 @@
 // Covers: src/text/tokenizer_json.c src/text/vocabulary_json.c src/text/vocabulary.c
 // Covers: src/text/normalizer.c src/text/pretokenizer.c src/text/postprocessor.c
 // Covers: src/text/decoder.c src/text/token_model.c src/text/added_tokens.c
+// Covers: src/text/stream_decoder.c src/text/stored_options.c src/text/postprocessor_kinds.c
 // Covers: src/text/model_wordlevel.c src/text/model_bpe_read.c src/text/bpe_merges_read.c
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "text/stream_decoder.h"
 #include "text/tokenizer_files.h"
 
 #include <stdlib.h>
@@ -23,6 +25,27 @@ static void require(bool truth) {
 static void check(mm_status status, const mm_error *error) {
     require(!status || (error->status == status && error->message[0] &&
                         mm_utf8_valid(error->message, strlen(error->message), NULL)));
+}
+
+// Id by id comes to the same as all at once.
+static mm_status stream(const mm_tokenizer *tokenizer, const mm_encoding *encoding, bool skip,
+                        const char *expected, size_t expected_length, mm_error *error) {
+    mm_stream_decoder *decoder;
+    size_t at = 0;
+    mm_status status = mm_stream_decoder_create(&decoder, tokenizer, skip, error);
+    for (size_t i = 0; i <= encoding->count && !status; i++) {
+        const char *text = "";
+        size_t length = 0;
+        status = i < encoding->count
+                     ? mm_stream_decoder_push(decoder, encoding->ids[i], &text, &length, error)
+                     : mm_stream_decoder_finish(decoder, &text, &length, error);
+        require(status || (length <= expected_length - at && mm_utf8_valid(text, length, NULL) &&
+                           memcmp(text, expected + at, length) == 0));
+        at += status ? 0 : length;
+    }
+    require(status || at == expected_length);
+    mm_stream_decoder_free(decoder);
+    return status;
 }
 
 static mm_status encode_and_decode(const mm_tokenizer *tokenizer, mm_error *error) {
@@ -45,6 +68,8 @@ static mm_status encode_and_decode(const mm_tokenizer *tokenizer, mm_error *erro
             status = mm_tokenizer_decode(tokenizer, &decoded, &length, encoding.ids, encoding.count,
                                          i == 1, error);
         require(mm_utf8_valid(decoded ? decoded : "", length, NULL));
+        if (!status)
+            status = stream(tokenizer, &encoding, i == 1, decoded, length, error);
         mm_free(decoded);
     }
     mm_encoding_free(&encoding);

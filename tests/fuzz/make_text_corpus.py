@@ -99,6 +99,16 @@ def decoders():
     yield {"type": "ByteFallback"}
 
 
+def decoder_chains():
+    blank = {"type": "Replace", "pattern": {"String": "a"}, "content": " "}
+    bytes_and_fuse = [{"type": "ByteFallback"}, {"type": "Fuse"}]
+    for chain in ([blank, *bytes_and_fuse, {"type": "Strip", "content": " ", "start": 1, "stop": 0}],
+                  [*bytes_and_fuse, {"type": "Strip", "content": "b", "start": 2, "stop": 1}],
+                  [BYTE_LEVEL, blank], [{"type": "BPEDecoder", "suffix": "</w>"}, *bytes_and_fuse],
+                  [{"type": "Fuse"}, BYTE_LEVEL, {"type": "Fuse"}]):
+        yield {"type": "Sequence", "decoders": chain}
+
+
 def tokenizer_json():
     yield tokenizer(normalizer=BERT, post_processor=TEMPLATE, added_tokens=[
         token("[CLS]", 1, special=True), token("[SEP]", 2, special=True),
@@ -132,6 +142,11 @@ def tokenizer_json():
     yield '{"model": {"vocab": {"a": 1, "\\ud800": 2}}}'
     yield '{"model": {"vocab": {"a": 1, "b\\u00e9\\ud83d\\ude00\\t": 4294967296}}}'
     yield b'{"model": {"vocab": {"\xff": 1}}}'
+    for chain in decoder_chains():
+        yield tokenizer(model={**WORDS, "byte_fallback": True}, decoder=chain,
+                        truncation={"max_length": 4, "stride": 1, "strategy": "LongestFirst"},
+                        padding={"strategy": {"Fixed": 9}, "direction": "Left", "pad_id": 1,
+                                 "pad_type_id": 0, "pad_token": "a"})
 
 
 def vocab():

@@ -3,6 +3,8 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "base/utf8.h"
+#include "text/stream_decoder.h"
 #include "text/unicode_text.h"
 
 #include <inttypes.h>
@@ -132,6 +134,31 @@ static bool same_overflow(const json_t *item, const mm_encoding *encoding) {
     return true;
 }
 
+// Id by id, twice, since a decoder is used again; never ends within a character.
+static bool same_streamed(const runner *run, const int32_t *ids, size_t count, bool skip,
+                          const char *expected, size_t expected_length) {
+    mm_stream_decoder *decoder;
+    mm_buffer whole;
+    bool equal = !mm_stream_decoder_create(&decoder, run->tokenizer, skip, NULL);
+    for (int round = 0; round < 2 && equal; round++) {
+        mm_buffer_init(&whole, SIZE_MAX / 2);
+        for (size_t i = 0; i <= count && equal; i++) {
+            const char *text = NULL;
+            size_t length = 0;
+            equal = !(i < count ? mm_stream_decoder_push(decoder, ids[i], &text, &length, NULL)
+                                : mm_stream_decoder_finish(decoder, &text, &length, NULL)) &&
+                    mm_utf8_valid(text, length, NULL) && mm_buffer_append(&whole, text, length);
+        }
+        equal = equal && whole.length == expected_length &&
+                memcmp(whole.data ? whole.data : "", expected, expected_length) == 0;
+        if (!equal && run->counts->failed < 5)
+            printf("  streamed \"%s\"\n", whole.data ? whole.data : "");
+        mm_buffer_free(&whole);
+    }
+    mm_stream_decoder_free(decoder);
+    return equal;
+}
+
 static bool same_decoded(const runner *run, const json_t *ids, bool skip, const json_t *expected) {
     size_t count = json_array_size(ids), length;
     int32_t *values = calloc(count + 1, sizeof(*values));
@@ -141,7 +168,8 @@ static bool same_decoded(const runner *run, const json_t *ids, bool skip, const 
     mm_status status =
         mm_tokenizer_decode(run->tokenizer, &text, &length, values, count, skip, NULL);
     bool equal = !status && length == json_string_length(expected) &&
-                 memcmp(text, json_string_value(expected), length) == 0;
+                 memcmp(text, json_string_value(expected), length) == 0 &&
+                 same_streamed(run, values, count, skip, text, length);
     if (!equal && run->counts->failed < 5)
         printf("  decoded \"%s\"\n", text ? text : "");
     mm_free(text);
@@ -328,7 +356,9 @@ static enum outcome run_long(runner *run, const json_t *item) {
     if (mm_tokenizer_decode(run->tokenizer, &decoded, &length, run->encoding.ids, count, true,
                             NULL))
         return report(run, "decoded", item);
-    bool equal = same_hash(item, "fnv1a64_decoded", fnv1a(decoded, length));
+    bool equal = same_hash(item, "fnv1a64_decoded", fnv1a(decoded, length)) &&
+                 length == (size_t)json_integer_value(json_object_get(item, "decoded_bytes")) &&
+                 same_streamed(run, run->encoding.ids, count, true, decoded, length);
     mm_free(decoded);
     return equal ? PASSED : report(run, "decoded", item);
 }

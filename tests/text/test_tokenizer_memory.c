@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every allocation of opening, encoding and decoding fails once; nothing crashes or leaks (the
 // address sanitizer looks), and what failed works afterwards.
+#include "text/stream_decoder.h"
 #include "text/tokenizer.h"
 
 #include "base/memory.h"
@@ -38,6 +39,15 @@ static mm_status run(const char *path, mm_error *error) {
     if (!status)
         status = mm_tokenizer_decode(tokenizer, &decoded, &length, encoding.ids, encoding.count,
                                      false, error);
+    mm_stream_decoder *stream = NULL;
+    const char *part;
+    if (!status)
+        status = mm_stream_decoder_create(&stream, tokenizer, false, error);
+    for (size_t i = 0; i < 12 && !status; i++)
+        status = mm_stream_decoder_push(stream, encoding.ids[i], &part, &length, error);
+    if (!status)
+        status = mm_stream_decoder_finish(stream, &part, &length, error);
+    mm_stream_decoder_free(stream);
     mm_free(decoded);
     mm_encoding_free(&encoding);
     mm_tokenizer_free(tokenizer);
