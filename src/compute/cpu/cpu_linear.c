@@ -23,6 +23,12 @@ static int tile_height(const tiling *tiles, int64_t first) {
     return (int)(left < tiles->tile_rows ? left : tiles->tile_rows);
 }
 
+// Between tiles the members wait for each other; the end of the step does it for the last.
+static void end_tile(mm_lane *lane, const tiling *tiles, int64_t first) {
+    if (first + tiles->tile_rows < tiles->rows)
+        mm_cpu_lane_barrier(lane);
+}
+
 static float *row_of(const mm_activation *x, int64_t row) {
     return (float *)x->data + row * x->columns;
 }
@@ -108,11 +114,11 @@ static void linear_step(mm_lane *lane, int member, const void *arguments) {
         const void *x = tile_input(lane, member, &a->in, first, height);
         tile_product(lane, member, a->matrix, height, waits ? lane->tile : row_of(&a->out, first),
                      a->out.columns, x, a->epilogue.function);
-        mm_cpu_lane_barrier(lane);
         if (waits) {
-            finish_tile(lane, member, &a->out, first, height, &a->epilogue);
             mm_cpu_lane_barrier(lane);
+            finish_tile(lane, member, &a->out, first, height, &a->epilogue);
         }
+        end_tile(lane, &tiles, first);
     }
 }
 
@@ -177,11 +183,11 @@ static void feed_forward_step(mm_lane *lane, int member, const void *arguments) 
         mm_cpu_lane_barrier(lane);
         tile_product(lane, member, a->down, height, waits ? lane->tile : row_of(&a->out, first),
                      a->out.columns, lane->inner, MM_FUNCTION_NONE);
-        mm_cpu_lane_barrier(lane);
         if (waits) {
-            finish_tile(lane, member, &a->out, first, height, &a->epilogue);
             mm_cpu_lane_barrier(lane);
+            finish_tile(lane, member, &a->out, first, height, &a->epilogue);
         }
+        end_tile(lane, &tiles, first);
     }
 }
 
