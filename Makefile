@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 600
 
-.PHONY: all release debug asan tsan fuzz demo test lint format test-reference bench install clean help
+.PHONY: all release debug asan tsan fuzz demo test lint format test-reference test-kills bench install clean help
 
 all: release
 
@@ -34,6 +34,11 @@ test-reference:
 	$(MAKE) --no-print-directory release
 	scripts/test-reference
 
+test-kills:
+	scripts/setup test
+	$(MAKE) --no-print-directory release
+	KILLS=200 build/venv/bin/python -m pytest -q tests/hub/test_pull_together.py
+
 bench:
 	scripts/setup
 	$(MAKE) --no-print-directory release
@@ -56,6 +61,7 @@ help:
 	@echo 'make lint            layers, formatting, lengths, banned calls, public headers'
 	@echo 'make format          clang-format all of it in place'
 	@echo 'make test-reference  compare with sentence-transformers (installs torch in .venv-reference)'
+	@echo 'make test-kills      kill 200 downloads at random moments, and see that nothing is spoiled'
 	@echo 'make bench           time it against other engines, writes bench/RESULTS.md'
 	@echo 'make fuzz            each fuzzer for FUZZ_SECONDS=600 seconds'
 	@echo 'make install         into PREFIX=/usr/local (DESTDIR is honoured)'

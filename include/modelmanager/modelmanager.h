@@ -204,6 +204,23 @@ MM_API mm_status mm_text_codec_json(char **out, const mm_text_codec *codec, cons
 // What a model is and will cost, without loading weights, as a JSON object. Free with mm_text_free.
 MM_API mm_status mm_model_inspect(char **out, mm_manager *manager, const char *model_name,
                                   mm_error *error);
+// How a download goes on; strings are borrowed for the call.
+typedef struct mm_pull_progress {
+    size_t struct_size;
+    const char *file;               // that arrives now, its path in the repository
+    uint64_t file_bytes, file_size; // of that file
+    uint64_t bytes, size;           // of all files that are known to be needed
+    size_t files_done, files;
+} mm_pull_progress;
+// Called several times a second from the thread that pulls; false stops the download (CANCELLED).
+typedef bool (*mm_pull_callback)(const mm_pull_progress *progress, void *payload);
+// Downloads what is needed of a model of the Hub into models_dir, or brings it up to date there;
+// waits for the end. `revision` NULL = main; `callback` may be NULL. *out says as a JSON object
+// what there is now: model_name, revision, directory, files, bytes, downloaded_bytes, from_cache
+// (the Hub could not be reached, what was there already is complete). Free with mm_text_free.
+MM_API mm_status mm_model_pull(char **out, mm_manager *manager, const char *model_name,
+                               const char *revision, mm_pull_callback callback, void *payload,
+                               mm_error *error);
 // The machine's measured limits: {"threads", "f32_gflops", "bf16_gflops" (or null), "read_gbps"}.
 MM_API mm_status mm_bench_peak(char **out, int threads, mm_error *error);
 

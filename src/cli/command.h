@@ -43,5 +43,6 @@ extern const mm_command mm_command_task;
 extern const mm_command mm_command_tokenize;
 extern const mm_command mm_command_inspect;
 extern const mm_command mm_command_bench;
+extern const mm_command mm_command_pull;
 
 #endif

@@ -113,14 +113,14 @@ static mm_status find_snapshot(mm_hub_model *out, const char *cache, const char 
 
 static mm_status not_found(const mm_hub_places *places, const char *name, const char *revision,
                            mm_error *error) {
-    return mm_fail(error, places->offline ? MM_STATUS_OFFLINE : MM_STATUS_MODEL_NOT_FOUND,
-                   "model %.100s (revision %.64s) is not complete on this machine%s, and this "
-                   "version does not download yet: give a directory (./...), or put the "
-                   "repository into %.120s%s%.120s, e.g. with `hf download %.100s`",
-                   name, revision, places->offline ? ", the setting offline is on" : "",
-                   places->models_dir ? places->models_dir : "",
-                   places->models_dir && places->hub_cache ? " or " : "",
-                   places->hub_cache ? places->hub_cache : "", name);
+    return mm_fail(
+        error, places->offline ? MM_STATUS_OFFLINE : MM_STATUS_MODEL_NOT_FOUND,
+        "model %.100s (revision %.64s) is not complete on this machine (%.120s%s%.120s)%s", name,
+        revision, places->models_dir ? places->models_dir : "",
+        places->models_dir && places->hub_cache ? ", " : "",
+        places->hub_cache ? places->hub_cache : "",
+        places->offline ? ", and the setting offline, or HF_HUB_OFFLINE, is on"
+                        : ": get it with `mm pull`, or give a directory (./...)");
 }
 
 mm_status mm_hub_find(mm_hub_model *out, const mm_hub_places *places, const char *name,

@@ -83,11 +83,13 @@ static mm_status derive(mm_manager *manager, mm_error *error) {
     int64_t threads = mm_settings_integer(settings, MM_SETTING_CPU_THREADS_INDEX);
     manager->cpu_threads = threads > 0 ? (int)threads : mm_machine_cpus();
     mm_status status = mm_hub_cache_path(&manager->hub_cache, variable, settings, error);
+    if (!status)
+        status = mm_hub_access_read(&manager->access, variable, settings, error);
+    manager->access.offline |= mm_settings_boolean(settings, MM_SETTING_OFFLINE_INDEX);
     manager->places = (mm_hub_places){
         .models_dir = mm_settings_text(settings, MM_SETTING_MODELS_DIR_INDEX),
         .hub_cache = manager->hub_cache,
-        .offline = mm_settings_boolean(settings, MM_SETTING_OFFLINE_INDEX) ||
-                   mm_hub_variable_true(mm_settings_variable(settings, "HF_HUB_OFFLINE")),
+        .offline = manager->access.offline,
     };
     return status;
 }
@@ -184,6 +186,7 @@ void mm_manager_free(mm_manager *manager) {
     mm_backend_free(manager->cpu);
     mm_settings_free(manager->settings);
     mm_free(manager->hub_cache);
+    mm_hub_access_free(&manager->access);
     pthread_cond_destroy(&manager->calls_done);
     pthread_cond_destroy(&manager->service_wake);
     pthread_cond_destroy(&manager->timer_wake);

@@ -14,7 +14,7 @@
 
 #include "base/log.h"
 #include "base/thread.h"
-#include "hub/hub_cache.h"
+#include "hub/hub_client.h"
 #include "manager/request.h"
 #include "manager/result.h"
 #include "manager/settings.h"
@@ -144,6 +144,7 @@ struct mm_manager {
     int cpu_threads;
     char *hub_cache;
     mm_hub_places places;
+    mm_hub_access access;
 
     pthread_mutex_t lock;
     bool closing;               // (L)

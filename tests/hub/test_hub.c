@@ -116,7 +116,7 @@ static void test_find(void **state) {
             assert_contains(model.directory, cases[i].commit);
         } else {
             assert_null(model.directory);
-            assert_contains(error.message, "does not download yet");
+            assert_contains(error.message, "mm pull");
         }
         mm_hub_model_free(&model);
     }

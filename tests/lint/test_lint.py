@@ -54,6 +54,7 @@ BROKEN = [
     ("layers", "src/cli/zz.c", '#include "models/model.h"\n', "cli must not include models/"),
     ("layers", "src/text/zz.c", '#include "../models/model.h"\n', "instead of climbing"),
     ("layers", "src/models/zz.c", "#include <dnnl.h>\n", "is for src/compute/cpu/ alone"),
+    ("layers", "src/manager/zz.c", "#include <curl/curl.h>\n", "is for src/hub/ alone"),
     ("layers", "src/extra/zz.c", "int mm_zz;\n", "src/extra is no layer"),
     ("layers", "include/modelmanager/zz.h", '#include "base/error.h"\n', "a public header"),
     ("names", "src/text/memory.h", "", "same file name"),

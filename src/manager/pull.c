@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// mm_model_pull: a model of the Hub into models_dir, on the caller's thread.
+#include "base/memory.h"
+#include "hub/hub_pull.h"
+#include "manager/json_text.h"
+#include "manager/state.h"
+
+#include <string.h>
+
+typedef struct puller {
+    mm_manager *manager;
+    mm_pull_callback callback; // may be NULL
+    void *payload;
+    bool stopped;
+} puller;
+
+static bool is_cancelled(void *payload) {
+    puller *self = payload;
+    pthread_mutex_lock(&self->manager->lock);
+    bool closing = self->manager->closing;
+    pthread_mutex_unlock(&self->manager->lock);
+    return closing || self->stopped;
+}
+
+static void on_progress(const mm_hub_progress *progress, void *payload) {
+    puller *self = payload;
+    const mm_pull_progress shown = {.struct_size = sizeof(shown),
+                                    .file = progress->file,
+                                    .file_bytes = progress->file_bytes,
+                                    .file_size = progress->file_size,
+                                    .bytes = progress->bytes,
+                                    .size = progress->size,
+                                    .files_done = progress->files_done,
+                                    .files = progress->files};
+    if (self->callback && !self->callback(&shown, self->payload))
+        self->stopped = true;
+}
+
+static bool put(mm_buffer *out, const mm_hub_model *model, const mm_hub_pulled *pulled,
+                bool from_cache) {
+    return mm_buffer_puts(out, "{\"model_name\": ") &&
+           mm_json_put_string_or_null(out, model->name) &&
+           mm_buffer_puts(out, ", \"revision\": ") &&
+           mm_json_put_string_or_null(out, model->commit) &&
+           mm_buffer_puts(out, ", \"directory\": ") &&
+           mm_json_put_string_or_null(out, model->directory) &&
+           mm_buffer_printf(out,
+                            ", \"files\": %zu, \"bytes\": %llu, \"downloaded_bytes\": %llu, "
+                            "\"from_cache\": %s}",
+                            pulled->files, (unsigned long long)pulled->bytes,
+                            (unsigned long long)pulled->downloaded, from_cache ? "true" : "false");
+}
+
+// Without a Hub, a model that is here already is as good as pulled.
+static bool take_from_cache(mm_hub_model *out, const mm_manager *manager, const char *name,
+                            const char *revision, const mm_error *why) {
+    if (why->status != MM_STATUS_OFFLINE && why->status != MM_STATUS_DOWNLOAD_FAILED)
+        return false;
+    if (mm_hub_find(out, &manager->places, name, revision, true, NULL))
+        return false;
+    mm_log_write(&manager->log, MM_LOG_WARNING, "using %s as it is on this machine: %s", name,
+                 why->message);
+    return true;
+}
+
+mm_status mm_model_pull(char **out, mm_manager *manager, const char *model_name,
+                        const char *revision, mm_pull_callback callback, void *payload,
+                        mm_error *error) {
+    *out = NULL;
+    mm_status status = mm_manager_enter(manager, error);
+    if (status)
+        return status;
+    puller self = {.manager = manager, .callback = callback, .payload = payload};
+    const mm_hub_watch watch = {
+        .cancelled = is_cancelled, .progress = on_progress, .payload = &self, .log = &manager->log};
+    mm_hub_model model = {0};
+    mm_hub_pulled pulled;
+    mm_error why = {0};
+    bool from_cache = false;
+    status = mm_hub_pull(&model, &pulled, &manager->access, manager->places.models_dir, model_name,
+                         revision, &watch, &why);
+    if (status) {
+        from_cache = take_from_cache(&model, manager, model_name, revision, &why);
+        if (from_cache)
+            status = MM_STATUS_OK;
+        else if (error)
+            *error = why;
+    }
+    mm_buffer text;
+    mm_buffer_init(&text, PTRDIFF_MAX);
+    if (!status) {
+        *out = put(&text, &model, &pulled, from_cache) ? mm_buffer_detach(&text) : NULL;
+        if (!*out)
+            status = mm_fail_memory(error, "the answer of a download");
+    }
+    mm_buffer_free(&text);
+    mm_hub_model_free(&model);
+    mm_manager_leave(manager);
+    return status;
+}
