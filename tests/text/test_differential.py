@@ -32,6 +32,7 @@ ODD = [chr(c) for c in range(0x20, 0x7F)] + list("\t\n\r\x00\x01\x7f\x85\xa0\xad
 # No two have the same normalized content: which of them is found is chance in the reference.
 ADDED = ["[MASK]", "[CLS]", "<tok>", "ab", "a b", "é", "  x", "[M", "[MASK]a", "!!", "中", "hello",
          "ß.", "Σ"]
+LETTERS = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
 BEHAVIORS = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
 
 
@@ -69,10 +70,52 @@ class Maker:
             [self.character() for _ in range(60)] + ["##" + self.character() for _ in range(60)]
         return {token: i for i, token in enumerate(dict.fromkeys(tokens))}
 
+    def bpe(self):
+        """Random merges over the alphabet of bytes, most of it or of the texts' characters."""
+        kind = self.rng.choice(["bytes", "bytes", "some bytes", "characters"])
+        prefix, suffix = "", ""
+        if kind == "characters":
+            prefix, suffix = self.rng.choice([("", ""), ("##", ""), ("", "</w>"), ("##", "</w>")])
+            base = list("abcdefghij ABC.,!-中é▁") + ["\u0301"]
+        else:
+            base = [c for c in LETTERS if kind == "bytes" or self.flip(0.8)]
+        tokens = dict.fromkeys(SPECIALS + base + [prefix + c for c in base] +
+                               [c + suffix for c in base] + [prefix + c + suffix for c in base])
+        left = ["a", "b", "c", "Ġ", "Ġa", "l", "."] if kind != "characters" else ["a", "b", "c", " "]
+        right = ["b", "c", "a", "l", "Ġ", "."] if kind != "characters" else ["b", "c", "a", "é"]
+        left = [c for c in left if c in tokens]
+        right = [prefix + c + s for c in right for s in {"", suffix} if prefix + c + s in tokens]
+        merges = []
+        for _ in range(self.rng.choice([0, 5, 60])):
+            first, second = self.rng.choice(left), self.rng.choice(right)
+            made = first + second[len(prefix):]
+            tokens[made] = None
+            merges.append([first, second])
+            if not (suffix and made.endswith(suffix)):
+                left.append(made)
+            if prefix + made in tokens or not prefix:
+                right.append(prefix + made)
+        fallback = self.flip(0.3)
+        if fallback:
+            tokens.update(dict.fromkeys(f"<0x{byte:02X}>" for byte in range(256)
+                                        if self.flip(0.97)))
+        if self.flip(0.3):
+            merges = [" ".join(merge) for merge in merges if " " not in "".join(merge)]
+        vocab = {token: i for i, token in enumerate(tokens)}
+        return {"type": "BPE", "vocab": vocab, "merges": merges, "dropout": None,
+                "unk_token": self.rng.choice([None, "[UNK]", "[UNK]"]),
+                "continuing_subword_prefix": prefix or None, "end_of_word_suffix": suffix or None,
+                "fuse_unk": self.flip(), "byte_fallback": fallback and not prefix and not suffix,
+                "ignore_merges": self.flip(0.3)}
+
+    def byte_level(self):
+        return {"type": "ByteLevel", "add_prefix_space": self.flip(), "trim_offsets": self.flip(),
+                "use_regex": self.flip(0.8)}
+
     def normalizer(self, depth=0):
         kind = self.rng.choice(
             ["BertNormalizer"] * 4 + ["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents",
-                                      "Strip", "Replace", "Prepend", "Nmt"] + ["Sequence"] * (2 - depth))
+                                      "Strip", "Replace", "Prepend", "Nmt", "ByteLevel"] + ["Sequence"] * (2 - depth))
         made = {"type": kind}
         if kind == "BertNormalizer":
             made.update(clean_text=self.flip(), handle_chinese_chars=self.flip(),
@@ -92,13 +135,16 @@ class Maker:
     def pre_tokenizer(self, depth=0):
         kind = self.rng.choice(["BertPreTokenizer"] * 4 + ["WhitespaceSplit", "Punctuation", "Digits",
                                                            "CharDelimiterSplit", "Whitespace",
-                                                           "UnicodeScripts", "FixedLength"] +
+                                                           "UnicodeScripts", "FixedLength",
+                                                           "ByteLevel"] +
                                ["Sequence"] * (2 - depth))
         made = {"type": kind}
         if kind == "Punctuation":
             made.update(behavior=self.rng.choice(BEHAVIORS))
         elif kind == "Digits":
             made.update(individual_digits=self.flip())
+        elif kind == "ByteLevel":
+            made = self.byte_level()
         elif kind == "FixedLength":
             made.update(length=self.rng.randrange(1, 9))
         elif kind == "CharDelimiterSplit":
@@ -186,6 +232,8 @@ class Maker:
                  "normalized": self.flip(0.4), "special": self.flip(0.4)} for content in contents]
 
     def tokenizer(self):
+        if self.flip(0.3):
+            return self.bpe_tokenizer()
         model = {"type": self.rng.choice(["WordPiece"] * 3 + ["WordLevel"]),
                  "vocab": self.vocabulary(), "unk_token": "[UNK]"}
         if model["type"] == "WordPiece":
@@ -196,6 +244,18 @@ class Maker:
                 "normalizer": self.normalizer() if self.flip(0.9) else None,
                 "pre_tokenizer": self.pre_tokenizer() if self.flip(0.9) else None,
                 "post_processor": self.post_processor(), "decoder": self.decoder(), "model": model}
+
+    def bpe_tokenizer(self):
+        splitter = self.byte_level()
+        if self.flip(0.4):
+            splitter = {"type": "Sequence", "pretokenizers": [self.pre_tokenizer(1), splitter]}
+        post = self.byte_level() if self.flip() else self.post_processor()
+        return {"version": "1.0", "truncation": None, "padding": None,
+                "added_tokens": self.added_tokens(),
+                "normalizer": self.normalizer() if self.flip(0.4) else None,
+                "pre_tokenizer": splitter if self.flip(0.8) else None, "post_processor": post,
+                "decoder": self.byte_level() if self.flip(0.8) else self.decoder(),
+                "model": self.bpe()}
 
 
 def ask(path, requests):
