@@ -186,7 +186,8 @@ const mm_command mm_command_tokenize = {
     .summary = "Turn texts into token ids and back",
     .synopsis = "MODEL TEXT... [options]\nMODEL --decode ID...\nMODEL --jsonl < OBJECTS",
     .description =
-        "MODEL is a name, a directory, or a tokenizer file: tokenizer.json or vocab.txt. Prints a\n"
+        "MODEL is a name, a directory, or a tokenizer file: tokenizer.json, vocab.txt,\n"
+        "vocab.json or a SentencePiece file (*.model). Prints a\n"
         "line of JSON for each text (an argument, or a line of standard input): ids, type_ids,\n"
         "attention_mask, tokens, and offsets: begin and end of each token in turn, counted in "
         "code\n"

@@ -2,6 +2,7 @@
 // Numbers of long JSON arrays, rounded as the reference library's JSON reader rounds them.
 #include "text/json_scan.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -94,4 +95,23 @@ bool mm_json_take_number(mm_json_cursor *in, double *number) {
         return false;
     *number = negative ? -result : result;
     return true;
+}
+
+// Of up to 15 digits the nearest double is read; of 16 or 17 another one may be.
+double mm_json_written_number(double number) {
+    char text[40];
+    double back = 0, read = number;
+    for (int digits = DBL_DIG; digits <= DBL_DIG + 2; digits++) {
+        int length = snprintf(text, sizeof(text), "%.*e", digits - 1, number);
+        back = strtod(text, NULL); // by the same locale
+        if (back < number || back > number)
+            continue;
+        char *point = text + (text[0] == '-') + 1;
+        *point = '.';
+        mm_json_cursor in = {text, text + length};
+        if (digits > DBL_DIG && !mm_json_take_number(&in, &read))
+            read = number;
+        break;
+    }
+    return read;
 }

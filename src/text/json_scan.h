@@ -35,5 +35,7 @@ mm_json_result mm_json_take_string(mm_json_cursor *in, mm_json_part *text, mm_bu
 // library does: the result may be one unit in the last place from the nearest double. False when
 // it is no number or beyond a double.
 bool mm_json_take_number(mm_json_cursor *in, double *number);
+// What mm_json_take_number makes of the shortest text of a finite number.
+double mm_json_written_number(double number);
 
 #endif

@@ -89,24 +89,6 @@ static mm_status read_list(unigram *self, mm_vocabulary *vocabulary, mm_json_par
     return result ? mm_fail_memory(error, "the vocabulary") : MM_STATUS_OK;
 }
 
-static mm_status read_settings(unigram *self, const json_t *config, const char *where,
-                               mm_error *error) {
-    int64_t unknown;
-    mm_status status =
-        mm_json_get_integer(&unknown, config, "unk_id", -1, 0, INT64_MAX, where, error);
-    if (!status)
-        status =
-            mm_json_get_bool(&self->byte_fallback, config, "byte_fallback", false, where, error);
-    if (status)
-        return status;
-    if (unknown >= (int64_t)self->count)
-        return mm_fail(error, MM_STATUS_MODEL_CORRUPT,
-                       "%s: \"unk_id\" is %lld, but the vocabulary has %zu tokens", where,
-                       (long long)unknown, self->count);
-    self->unknown_id = unknown < 0 ? MM_PIECE_NONE : (uint32_t)unknown;
-    return MM_STATUS_OK;
-}
-
 static void find_bytes(unigram *self, const mm_vocabulary *vocabulary) {
     for (unsigned byte = 0; byte < 256; byte++) {
         char token[8];
@@ -116,29 +98,59 @@ static void find_bytes(unigram *self, const mm_vocabulary *vocabulary) {
     }
 }
 
-mm_status mm_unigram_read(mm_model *model, const json_t *config, const mm_model_parts *parts,
-                          const char *where, mm_error *error) {
-    unigram *self = mm_calloc(1, sizeof(*self));
-    if (!self)
-        return mm_fail_memory(error, "Unigram");
-    model->settings = self;
-    if (!parts->vocab.start || *parts->vocab.start != '[')
-        return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: \"vocab\" of Unigram must be a list",
-                       where);
-    mm_status status = read_list(self, &model->vocabulary, parts->vocab, where, error);
-    if (!status)
-        status = read_settings(self, config, where, error);
-    if (status)
-        return status;
+// What follows from the tokens and their scores; `unknown` is negative when there is none.
+static mm_status finish(unigram *self, const mm_vocabulary *vocabulary, int64_t unknown,
+                        const char *where, mm_error *error) {
+    if (unknown >= (int64_t)self->count)
+        return mm_fail(error, MM_STATUS_MODEL_CORRUPT,
+                       "%s: \"unk_id\" is %lld, but the vocabulary has %zu tokens", where,
+                       (long long)unknown, self->count);
+    self->unknown_id = unknown < 0 ? MM_PIECE_NONE : (uint32_t)unknown;
     double smallest = INFINITY;
     for (size_t i = 0; i < self->count; i++)
         if (self->scores[i] < smallest)
             smallest = self->scores[i];
     self->unknown_score = smallest - UNKNOWN_PENALTY;
-    find_bytes(self, &model->vocabulary);
-    return mm_piece_trie_make(&self->trie, &model->vocabulary)
-               ? MM_STATUS_OK
-               : mm_fail_memory(error, "the vocabulary");
+    find_bytes(self, vocabulary);
+    return mm_piece_trie_make(&self->trie, vocabulary) ? MM_STATUS_OK
+                                                       : mm_fail_memory(error, "the vocabulary");
+}
+
+static unigram *make(mm_model *model) {
+    unigram *self = mm_calloc(1, sizeof(*self));
+    model->settings = self;
+    return self;
+}
+
+mm_status mm_unigram_read(mm_model *model, const json_t *config, const mm_model_parts *parts,
+                          const char *where, mm_error *error) {
+    unigram *self = make(model);
+    if (!self)
+        return mm_fail_memory(error, "Unigram");
+    if (!parts->vocab.start || *parts->vocab.start != '[')
+        return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: \"vocab\" of Unigram must be a list",
+                       where);
+    int64_t unknown;
+    mm_status status = read_list(self, &model->vocabulary, parts->vocab, where, error);
+    if (!status)
+        status = mm_json_get_integer(&unknown, config, "unk_id", -1, 0, INT64_MAX, where, error);
+    if (!status)
+        status =
+            mm_json_get_bool(&self->byte_fallback, config, "byte_fallback", false, where, error);
+    return status ? status : finish(self, &model->vocabulary, unknown, where, error);
+}
+
+mm_status mm_unigram_make(mm_model *model, const mm_scored_token *tokens, size_t count,
+                          size_t unknown, bool byte_fallback, const char *where, mm_error *error) {
+    unigram *self = make(model);
+    bool ok = self != NULL;
+    for (size_t i = 0; i < count && ok; i++)
+        ok = mm_vocabulary_append(&model->vocabulary, tokens[i].text, tokens[i].length) &&
+             add_score(self, tokens[i].score);
+    if (!ok)
+        return mm_fail_memory(error, "the vocabulary");
+    self->byte_fallback = byte_fallback;
+    return finish(self, &model->vocabulary, (int64_t)unknown, where, error);
 }
 
 static bool reserve(mm_encode_work *work, size_t length) {

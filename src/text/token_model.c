@@ -69,6 +69,13 @@ mm_status mm_model_make_bpe(mm_model *model, const json_t *config, mm_json_part 
     return mm_bpe_make(model, config, merges, where, error);
 }
 
+mm_status mm_model_make_unigram(mm_model *model, const mm_scored_token *tokens, size_t count,
+                                size_t unknown, bool byte_fallback, const char *where,
+                                mm_error *error) {
+    model->kind = find_kind("Unigram");
+    return mm_unigram_make(model, tokens, count, unknown, byte_fallback, where, error);
+}
+
 void mm_token_model_free(mm_model *model) {
     mm_vocabulary_free(&model->vocabulary);
     if (model->kind && model->kind->release)

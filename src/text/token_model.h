@@ -53,6 +53,17 @@ mm_status mm_model_make_wordpiece(mm_model *model, const mm_wordpiece_options *o
 // `config` is as in tokenizer.json; the merges are the lines of a merges.txt.
 mm_status mm_model_make_bpe(mm_model *model, const json_t *config, mm_json_part merges,
                             const char *where, mm_error *error);
+// A token of a list in which its place is its id.
+typedef struct mm_scored_token {
+    const char *text; // UTF-8, not NUL-terminated
+    size_t length;
+    double score; // finite
+} mm_scored_token;
+
+// `unknown` is the place of the unknown token; there must be one.
+mm_status mm_model_make_unigram(mm_model *model, const mm_scored_token *tokens, size_t count,
+                                size_t unknown, bool byte_fallback, const char *where,
+                                mm_error *error);
 void mm_token_model_free(mm_model *model); // accepts a zeroed one
 
 mm_status mm_wordpiece_read(mm_model *model, const json_t *config, const mm_model_parts *parts,
@@ -68,6 +79,8 @@ mm_status mm_bpe_tokenize(const mm_model *model, mm_encode_work *work, mm_error 
 bool mm_bpe_take_bytes(mm_model *model);
 mm_status mm_unigram_read(mm_model *model, const json_t *config, const mm_model_parts *parts,
                           const char *where, mm_error *error);
+mm_status mm_unigram_make(mm_model *model, const mm_scored_token *tokens, size_t count,
+                          size_t unknown, bool byte_fallback, const char *where, mm_error *error);
 void mm_unigram_release(void *settings);
 mm_status mm_unigram_tokenize(const mm_model *model, mm_encode_work *work, mm_error *error);
 

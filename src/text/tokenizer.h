@@ -69,7 +69,8 @@ typedef struct mm_encoding {
 } mm_encoding;
 
 // Opens a directory (tokenizer.json, else the files older repositories have; tokenizer_config.json
-// and special_tokens_map.json are honoured) or one file (tokenizer.json, vocab.txt).
+// and special_tokens_map.json are honoured) or one file (tokenizer.json, vocab.txt,
+// vocab.json beside merges.txt, or a SentencePiece file, *.model).
 // MODEL_NOT_FOUND when there is none, MODEL_UNSUPPORTED for kinds not built yet, MODEL_CORRUPT
 // naming the field.
 mm_status mm_tokenizer_open(mm_tokenizer **out, const char *path, mm_error *error);

@@ -250,16 +250,36 @@ static mm_status open_merges(mm_tokenizer *tokenizer, const char *path,
     return status;
 }
 
+static mm_status open_sentencepiece(mm_tokenizer *tokenizer, const char *path,
+                                    const mm_tokenizer_settings *settings, mm_error *error) {
+    char *directory = directory_of(path), *bytes = NULL;
+    size_t length = 0;
+    json_t *config = NULL;
+    mm_status status = directory ? mm_file_read(&bytes, &length, path, MAX_FILE_BYTES, error)
+                                 : mm_fail_memory(error, path);
+    if (!status)
+        status = read_optional(&config, directory, "config.json", error);
+    if (!status)
+        status = mm_tokenizer_read_sentencepiece(
+            tokenizer, bytes, length, settings,
+            json_string_value(json_object_get(config, "model_type")), path, error);
+    json_decref(config);
+    mm_free(bytes);
+    mm_free(directory);
+    return status;
+}
+
 // What a repository without tokenizer.json may have, in order of preference.
 static const struct {
     const char *name;
     mm_status (*open)(mm_tokenizer *tokenizer, const char *path,
-                      const mm_tokenizer_settings *settings, mm_error *error); // NULL: not built
+                      const mm_tokenizer_settings *settings, mm_error *error);
 } older_files[] = {{"vocab.txt", open_vocabulary},
                    {"vocab.json", open_merges},
-                   {"spiece.model", NULL},
-                   {"tokenizer.model", NULL},
-                   {"sentencepiece.bpe.model", NULL}};
+                   {"spiece.model", open_sentencepiece},
+                   {"tokenizer.model", open_sentencepiece},
+                   {"sentencepiece.bpe.model", open_sentencepiece},
+                   {"spm.model", open_sentencepiece}};
 
 static mm_status open_older(mm_tokenizer *tokenizer, const char *directory,
                             const mm_tokenizer_settings *settings, mm_error *error) {
@@ -269,19 +289,15 @@ static mm_status open_older(mm_tokenizer *tokenizer, const char *directory,
             return mm_fail_memory(error, directory);
         mm_status status = MM_STATUS_OK;
         bool there = mm_file_exists(path);
-        if (there && older_files[i].open)
+        if (there)
             status = older_files[i].open(tokenizer, path, settings, error);
-        else if (there)
-            status = mm_fail(error, MM_STATUS_MODEL_UNSUPPORTED,
-                             "%s: a tokenizer made of \"%s\" without tokenizer.json is not "
-                             "supported",
-                             directory, older_files[i].name);
         mm_free(path);
         if (there)
             return status;
     }
     return mm_fail(error, MM_STATUS_MODEL_NOT_FOUND,
-                   "%s: no tokenizer.json, nor vocab.txt or vocab.json to make a tokenizer of",
+                   "%s: no tokenizer.json, nor vocab.txt, vocab.json or a SentencePiece file to "
+                   "make a tokenizer of",
                    directory);
 }
 
@@ -319,10 +335,11 @@ static mm_status open_file(mm_tokenizer *tokenizer, const char *path, mm_error *
         return open_json(tokenizer, path, error);
     if (!mm_file_exists(path))
         return mm_fail(error, MM_STATUS_MODEL_NOT_FOUND, "%s: no such file or directory", path);
-    if (!merges && (!ends_with(path, ".txt") || ends_with(path, "merges.txt")))
+    bool pieces = ends_with(path, ".model");
+    if (!merges && !pieces && (!ends_with(path, ".txt") || ends_with(path, "merges.txt")))
         return mm_fail(error, MM_STATUS_MODEL_UNSUPPORTED,
                        "%s: not a tokenizer file that is supported (tokenizer.json, vocab.txt, "
-                       "vocab.json)",
+                       "vocab.json, *.model)",
                        path);
     // What stands beside the vocabulary says whether it is cased, and so on.
     char *directory = directory_of(path);
@@ -333,7 +350,9 @@ static mm_status open_file(mm_tokenizer *tokenizer, const char *path, mm_error *
     if (!status)
         status = read_max_length(tokenizer, &settings, error);
     if (!status)
-        status = (merges ? open_merges : open_vocabulary)(tokenizer, path, &settings, error);
+        status = (merges   ? open_merges
+                  : pieces ? open_sentencepiece
+                           : open_vocabulary)(tokenizer, path, &settings, error);
     mm_free(directory);
     free_settings(&settings);
     return status;

@@ -49,4 +49,11 @@ typedef struct mm_merge_files {
 mm_status mm_tokenizer_read_merges(mm_tokenizer *tokenizer, const mm_merge_files *files,
                                    const mm_tokenizer_settings *settings, mm_error *error);
 
+// Fills a zeroed tokenizer from the bytes of a SentencePiece file. `model_type` is that of
+// config.json, or NULL.
+mm_status mm_tokenizer_read_sentencepiece(mm_tokenizer *tokenizer, const char *bytes, size_t length,
+                                          const mm_tokenizer_settings *settings,
+                                          const char *model_type, const char *where,
+                                          mm_error *error);
+
 #endif

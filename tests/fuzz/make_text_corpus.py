@@ -4,9 +4,16 @@
 
 Fuzzing adds more files beside them, named by their hash; this script touches only seed-*.
 """
+import base64
 import json
+import pathlib
+import sys
 
 from make_corpus import write
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "text"))
+import spiece  # noqa: E402
+from charsmap import RULES, charsmap  # noqa: E402
 
 VOCAB = {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "the": 3, "##s": 4, "a": 5, "b": 6, "##b": 7, "\u4e2d": 8,
          "\"\\\n\u00e9\U0001f600": 9, "": 10, "hello": 11}
@@ -56,6 +63,73 @@ def normalizers():
     yield {"type": "Prepend", "prepend": "x"}
     yield {"type": "Sequence", "normalizers": [BERT, {"type": "Sequence", "normalizers": []},
                                                {"type": "NFC"}]}
+
+
+def charsmaps():
+    whole = charsmap(RULES)
+    yield whole
+    yield whole[:len(whole) // 2]
+    yield whole[:40] + b"\xff\xff\xff\x7f" * 20 + whole[120:]
+    yield b"\0\0\0\0"
+    yield b"\x04\0\0\0\0\xfe\xff\x7fa\0"
+
+
+def unigram(**parts):
+    vocab = [["<unk>", 0], ["\u2581", -2.5], ["a", -1.25e0], ["ab", -3.0625], ["\u2581the", -4],
+             ["e\u0301", -5], ["a", -2.01229286193847661], ["<0xE2>", -6], ["<0x80>", -6]]
+    return {"type": "Unigram", "unk_id": 0, "vocab": vocab, **parts}
+
+
+METASPACE = {"type": "Metaspace", "replacement": "\u2581"}
+
+
+def unigrams():
+    yield tokenizer(model=unigram(), pre_tokenizer=METASPACE, decoder=METASPACE)
+    yield tokenizer(model=unigram(byte_fallback=True), pre_tokenizer=None)
+    yield tokenizer(model=unigram(unk_id=None), pre_tokenizer=METASPACE)
+    yield tokenizer(model=unigram(unk_id=9))
+    yield tokenizer(model=unigram(vocab=[["a", 1e400]]))
+    yield tokenizer(model=unigram(vocab=[["a"]]))
+    for scheme in ("first", "never", "last"):
+        for split in (True, False):
+            yield tokenizer(model=unigram(), normalizer={"type": "Strip"}, decoder=METASPACE,
+                            pre_tokenizer={**METASPACE, "prepend_scheme": scheme, "split": split})
+    yield tokenizer(model=unigram(), pre_tokenizer={**METASPACE, "add_prefix_space": False})
+    for data in charsmaps():
+        yield tokenizer(model=unigram(), pre_tokenizer=METASPACE, normalizer={
+            "type": "Precompiled", "precompiled_charsmap": base64.b64encode(data).decode()})
+
+
+def sentencepiece():
+    front = [("<unk>", 0.0, 2), ("<s>", 0.0, 3), ("</s>", 0.0, 3)]
+    own = front + [(text, -float(i), kind) for i, (text, kind) in enumerate([
+        ("\u2581", 1), ("a", 1), ("b", 1), ("ab", 1), ("\u2581a", 1), ("\u2581ab", 1), ("the", 1),
+        ("[CLS]", 3), ("[SEP]", 3), ("user.*", 4), ("unused", 5), ("e\u0301", 1), ("\n\"", 1),
+        ("<0xCC>", 6), ("[PAD]", 3), ("<sep>", 3), ("<cls>", 3), ("h", 1), ("e", 1), ("he", 1),
+        ("t", 1), ("th", 1), ("<mask>", 4), ("<bos>", 3), ("<eos>", 3)])]
+    good = spiece.model(own, charsmap=charsmap(RULES))
+    for number in range(11):
+        yield bytes([number]) + good
+        yield bytes([number]) + spiece.model(own, spiece.BPE, byte_fallback=True)
+    yield b"\0" + spiece.model(own, ids=(2, -1, 1, 0)) + \
+        b'\0{"extra_ids": 3, "add_prefix_space": false, "eos_token": "</s>"}'
+    yield b"\x06" + good + b'\0{"src_lang": "de_DE"}'
+    yield b"\x06" + good + b'\0{"src_lang": "none"}'
+    yield b"\x08" + good + b'\0{"legacy": false, "add_eos_token": true}'
+    yield b"\x07" + good + b'\0{"do_lower_case": true, "split_by_punct": true}'
+    yield b"\x03" + good + b'\0{"keep_accents": true, "do_lower_case": 1}'
+    yield b"\x0a" + spiece.model(own, add_dummy_prefix=0, remove_extra_whitespaces=0)
+    yield b"\x0a" + spiece.model(own, 4)
+    yield b"\x0a" + spiece.model(own, ids=(99, 1, 2, -1))
+    for data in charsmaps():
+        yield b"\x01" + spiece.model(own, charsmap=data)
+    yield b"\x01" + good[:len(good) // 2]
+    yield b"\x01" + b"\x0a\xff\xff\xff\xff\x0f" + good
+    yield b"\x01" + spiece.number(9, 1 << 63) + spiece.varint(7 << 3 | 1) + b"12345678" + good
+    yield b"\x01" + spiece.varint(1 << 3 | 3) + good
+    yield b"\x01" + spiece.piece("a", float("nan"), 1)
+    yield b"\x01" + spiece.chunk(1, spiece.chunk(1, b"\xff"))
+    yield b"\x01"
 
 
 def pre_tokenizers():
@@ -134,6 +208,7 @@ def tokenizer_json():
                    ["a z"], ["a \ud800"], ["#version: 0.2", "a ##b"], ["a a"]):
         yield tokenizer(model={**WORDS, "merges": merges})
     yield tokenizer(model={"vocab": [["a", -1.5]], "unk_id": 0})
+    yield from unigrams()
     yield tokenizer(model={"type": "WordPiece", "vocab": {}})
     yield tokenizer(model=None)
     yield tokenizer(added_tokens=[{"id": 1}])
@@ -213,5 +288,6 @@ def encode():
 if __name__ == "__main__":
     write("fuzz_tokenizer_json", tokenizer_json())
     write("fuzz_tokenizer_vocab", vocab())
+    write("fuzz_sentencepiece", sentencepiece())
     write("fuzz_tokenizer_merges", merges())
     write("fuzz_encode", encode())

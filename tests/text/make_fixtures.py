@@ -13,6 +13,7 @@ import pathlib
 import random
 import shutil
 
+import spiece
 from charsmap import RULES, charsmap
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, \
     processors
@@ -435,6 +436,116 @@ def write_merges_folders():
     write_golden(DATA / "merges-gpt2", gpt2, 104)
 
 
+def spiece_pieces(front):
+    return front + [(text, spiece.score(value), spiece.NORMAL) for text, value in pieces(7)[3:]]
+
+
+def read_back(tokenizer):
+    """As a tokenizer.json of it would be read: the last bits of scores may change."""
+    return Tokenizer.from_str(tokenizer.to_str())
+
+
+def spiece_unigram(vocab, unknown, specials, single, pair, normalizer=None, masks=("<mask>",)):
+    """What the tokenizer classes of transformers make; `specials` in the order of their ids."""
+    tokenizer = Tokenizer(models.Unigram([(text, value) for text, value, *_ in vocab],
+                                         unk_id=unknown))
+    tokenizer.normalizer = normalizer or normalizers.Precompiled(charsmap(RULES))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="always")])
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
+    tokenizer.add_special_tokens([AddedToken(t, normalized=False, special=True, lstrip=t in masks)
+                                  for t in specials])
+    ids = [(t, tokenizer.token_to_id(t)) for t in specials]
+    tokenizer.post_processor = processors.TemplateProcessing(single=single, pair=pair,
+                                                             special_tokens=ids)
+    return read_back(tokenizer)
+
+
+FRONT = [("<unk>", 0.0, spiece.UNKNOWN), ("<s>", 0.0, spiece.CONTROL),
+         ("</s>", 0.0, spiece.CONTROL)]
+
+
+def spiece_t5():
+    own = spiece_pieces([("<pad>", 0.0, spiece.CONTROL), ("</s>", 0.0, spiece.CONTROL),
+                         ("<unk>", 0.0, spiece.UNKNOWN)])
+    extra = [(f"<extra_id_{i}>", 0.0) for i in (2, 1, 0)]
+    tokenizer = spiece_unigram(own + extra, 2, ["<pad>", "</s>", "<unk>"] + [t for t, _ in extra],
+                               "$A </s>", "$A </s> $B </s>")
+    return tokenizer, "spiece.model", spiece.model(own, charsmap=charsmap(RULES),
+                                                   ids=(2, -1, 1, 0)), \
+        {"tokenizer_class": "T5TokenizerFast", "extra_ids": 3}, None
+
+
+def spiece_xlmr():
+    own = spiece_pieces(FRONT)
+    vocab = [(t, 0.0) for t in ("<s>", "<pad>", "</s>", "<unk>")] + own[3:] + [("<mask>", 0.0)]
+    tokenizer = spiece_unigram(vocab, 3, ["<s>", "<pad>", "</s>", "<unk>", "<mask>"],
+                               "<s> $A </s>", "<s> $A </s> </s> $B </s>", masks=())
+    return tokenizer, "sentencepiece.bpe.model", spiece.model(own, charsmap=charsmap(RULES)), \
+        None, {"model_type": "xlm-roberta"}
+
+
+def spiece_camembert():
+    own = spiece_pieces(FRONT)
+    vocab = [("<s>NOTUSED", 0.0), ("<pad>", 0.0), ("</s>NOTUSED", 0.0), ("<unk>", 0.0),
+             ("<unk>NOTUSED", -100.0)] + own[1:] + [("<mask>", 0.0)]
+    tokenizer = spiece_unigram(vocab, 3, ["<pad>", "<unk>", "<s>", "</s>", "<mask>"],
+                               "<s> $A </s>", "<s> $A </s> </s> $B </s>")
+    return tokenizer, "sentencepiece.bpe.model", spiece.model(own, charsmap=charsmap(RULES)), \
+        {"tokenizer_class": "CamembertTokenizer", "model_max_length": 512}, None
+
+
+def spiece_albert():
+    own = spiece_pieces([("<pad>", 0.0, spiece.CONTROL), ("<unk>", 0.0, spiece.UNKNOWN),
+                         ("[CLS]", 0.0, spiece.CONTROL), ("[SEP]", 0.0, spiece.CONTROL),
+                         ("[MASK]", 0.0, spiece.USER_DEFINED)])
+    tokenizer = spiece_unigram(
+        own, 1, ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"], "[CLS]:0 $A:0 [SEP]:0",
+        "[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
+        normalizers.Sequence([normalizers.Replace("``", '"'), normalizers.Replace("''", '"'),
+                              normalizers.NFKD(), normalizers.StripAccents(),
+                              normalizers.Lowercase()]), masks=())
+    return tokenizer, "spiece.model", spiece.model(own, ids=(1, 2, 3, 0)), \
+        {"tokenizer_class": "AlbertTokenizer"}, None
+
+
+def spiece_llama():
+    """Byte pieces and merges in the order of the pieces."""
+    words = ["he", "ll", "ell", "hell", "hello", SPACE + "t", "he" + SPACE, SPACE + "the", "in",
+             "ing", "qu", "ick", SPACE + "hello", "ck", "\n\n", "\"\\", "caf", "\u00e9\u00e8"]
+    letters = sorted(set("".join(words)) | set("aouwrxy.,!\u4e2d"))
+    own = FRONT + [(f"<0x{b:02X}>", 0.0, spiece.BYTE) for b in range(256)] + \
+        [(text, -float(i), spiece.NORMAL) for i, text in enumerate(words + letters)]
+    vocab = {text: i for i, (text, _, _) in enumerate(own)}
+    merges = []
+    for text in words:
+        cuts = [(text[:i], text[i:]) for i in range(len(text) - 1, 0, -1)]
+        merges += [cut for cut in cuts if cut[0] in vocab and cut[1] in vocab]
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, unk_token="<unk>", fuse_unk=True,
+                                     byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Prepend(SPACE), normalizers.Replace(" ", SPACE)])
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse(),
+         decoders.Strip(" ", 1, 0)])
+    tokenizer.add_special_tokens([AddedToken(t, normalized=False, special=True)
+                                  for t in ("<unk>", "<s>", "</s>")])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", pair="<s>:0 $A:0 <s>:1 $B:1", special_tokens=[("<s>", 1)])
+    return tokenizer, "tokenizer.model", spiece.model(own, spiece.BPE, byte_fallback=True), \
+        {"legacy": True, "add_bos_token": True}, {"model_type": "llama"}
+
+
+def write_spiece_folder(folder, made, seed):
+    tokenizer, name, data, tokenizer_config, config = made
+    folder.mkdir()
+    folder.joinpath(name).write_bytes(data)
+    for file, value in (("tokenizer_config.json", tokenizer_config), ("config.json", config)):
+        if value:
+            folder.joinpath(file).write_text(json.dumps(value) + "\n")
+    write_golden(folder, tokenizer, seed)
+
+
 def main():
     shutil.rmtree(DATA, ignore_errors=True)
     made = {"bert-uncased": bert(), "bert-cased": bert(False),
@@ -472,6 +583,9 @@ def main():
                        {"<w>": size + 1, "<new>": size})
     write_golden(DATA / "vocab-older", older, 102)
     write_merges_folders()
+    for seed, make in enumerate((spiece_t5, spiece_xlmr, spiece_camembert, spiece_albert,
+                                 spiece_llama), 200):
+        write_spiece_folder(DATA / make.__name__.replace("_", "-"), make(), seed)
 
 
 if __name__ == "__main__":

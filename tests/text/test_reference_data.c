@@ -119,6 +119,12 @@ static void test_roberta_merges(void **state) {
     scratch_remove();
 }
 
+static void test_t5_spiece_model(void **state) {
+    (void)state;
+    if (have_data())
+        check_golden(DATA "/t5/spiece.model", DATA "/golden/t5.jsonl");
+}
+
 static int compare_names(const void *left, const void *right) {
     return strcmp(*(char *const *)left, *(char *const *)right);
 }
@@ -358,18 +364,41 @@ static void test_bad_merges(void **state) {
     assert_int_equal(failed, 0);
 }
 
+static void test_bad_sentencepiece_files(void **state) {
+    (void)state;
+    if (!have_data())
+        return;
+    json_t *items = json_load_file(DATA "/bad-fallback/expected.json", 0, NULL), *item;
+    size_t index, run = 0;
+    json_array_foreach(items, index, item) {
+        const char *file = json_string_value(json_object_get(item, "file"));
+        const char *expected = json_string_value(json_object_get(item, "expected"));
+        if (!strstr(file, ".model"))
+            continue;
+        char path[1024];
+        snprintf(path, sizeof(path), DATA "/bad-fallback/%s", file);
+        mm_tokenizer *tokenizer;
+        mm_error error = {0};
+        mm_status status = mm_tokenizer_open(&tokenizer, path, &error);
+        mm_tokenizer_free(tokenizer);
+        bool not_built = status == MM_STATUS_MODEL_UNSUPPORTED; // regular expressions
+        if (!not_built && (strcmp(expected, "accept") == 0) != (status == MM_STATUS_OK))
+            fail_msg("%s: %s, expected %s: %s", file, mm_status_name(status), expected,
+                     error.message);
+        run++;
+    }
+    json_decref(items);
+    assert_true(run >= 5);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bert_tokenizer_json),
-        cmocka_unit_test(test_bert_vocab_txt),
-        cmocka_unit_test(test_roberta_tokenizer_json),
-        cmocka_unit_test(test_t5_tokenizer_json),
-        cmocka_unit_test(test_gpt2_merges),
-        cmocka_unit_test(test_roberta_merges),
-        cmocka_unit_test(test_features),
-        cmocka_unit_test(test_model_folders),
-        cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_bad_merges),
+        cmocka_unit_test(test_bert_tokenizer_json),     cmocka_unit_test(test_bert_vocab_txt),
+        cmocka_unit_test(test_roberta_tokenizer_json),  cmocka_unit_test(test_t5_tokenizer_json),
+        cmocka_unit_test(test_t5_spiece_model),         cmocka_unit_test(test_gpt2_merges),
+        cmocka_unit_test(test_roberta_merges),          cmocka_unit_test(test_features),
+        cmocka_unit_test(test_model_folders),           cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_bad_sentencepiece_files), cmocka_unit_test(test_bad_merges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

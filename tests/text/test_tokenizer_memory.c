@@ -70,6 +70,8 @@ static void test_every_allocation_fails(void **state) {
                                         "fallback-bpe",
                                         "unigram-t5",
                                         "unigram-bytes",
+                                        "spiece-t5",
+                                        "spiece-llama",
                                         "merges-roberta",
                                         "merges-gpt2"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "text/sentencepiece_tokens.h"
+
+#include "base/memory.h"
+#include "text/unicode_text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const mm_mbart_languages[MM_MBART_LANGUAGES] = {
+    "ar_AR", "cs_CZ", "de_DE", "en_XX", "es_XX", "et_EE", "fi_FI", "fr_XX", "gu_IN",
+    "hi_IN", "it_IT", "ja_XX", "kk_KZ", "ko_KR", "lt_LT", "lv_LV", "my_MM", "ne_NP",
+    "nl_XX", "ro_RO", "ru_RU", "si_LK", "tr_TR", "vi_VN", "zh_CN"};
+
+enum { PEGASUS_OFFSET = 103, MADE_BYTES = 32 };
+
+void mm_token_scores_free(mm_token_scores *list) {
+    mm_free(list->items);
+    mm_buffer_free(&list->made);
+    *list = (mm_token_scores){0};
+}
+
+static bool add(mm_token_scores *list, const char *text, size_t length, double score) {
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity * 2 + 1024;
+        mm_scored_token *items = mm_array_realloc(list->items, capacity, sizeof(*items));
+        if (!items)
+            return false;
+        list->items = items;
+        list->capacity = capacity;
+    }
+    list->items[list->count++] = (mm_scored_token){text, length, score};
+    return true;
+}
+
+static bool add_text(mm_token_scores *list, const char *text, double score) {
+    return add(list, text, strlen(text), score);
+}
+
+// Room for the texts was made before, so that they stay where they are.
+static bool add_made(mm_token_scores *list, const char *prefix, size_t number, double score) {
+    char text[MADE_BYTES];
+    int length = snprintf(text, sizeof(text), "%s%zu>", prefix, number);
+    size_t at = list->made.length;
+    return mm_buffer_append(&list->made, text, (size_t)length) &&
+           add(list, list->made.data + at, (size_t)length, score);
+}
+
+// Scores are as they come back from the tokenizer.json that the reference library writes: where two
+// ways to cut a text are as good, their last bits decide.
+static bool add_pieces(mm_token_scores *list, const mm_sentencepiece_model *model, size_t from) {
+    bool ok = true;
+    for (size_t i = from; i < model->count && ok; i++) {
+        const mm_sentencepiece *piece = &model->pieces[i];
+        ok = add(list, piece->text, piece->length, mm_json_written_number((double)piece->score));
+    }
+    return ok;
+}
+
+static bool add_fairseq(mm_token_scores *list, const mm_sentencepiece_model *model,
+                        mm_piece_order order, const mm_token_names *names) {
+    bool ok = add_text(list, names->bos, 0) && add_text(list, names->pad, 0) &&
+              add_text(list, names->eos, 0) && add_text(list, names->unk, 0) &&
+              add_pieces(list, model, 3);
+    for (size_t i = 0; i < MM_MBART_LANGUAGES && ok && order == MM_PIECES_MBART; i++)
+        ok = add_text(list, mm_mbart_languages[i], 0);
+    return ok && (order == MM_PIECES_NLLB || add_text(list, names->mask, 0));
+}
+
+static bool add_camembert(mm_token_scores *list, const mm_sentencepiece_model *model,
+                          const mm_token_names *names) {
+    return add_text(list, "<s>NOTUSED", 0) && add_text(list, names->pad, 0) &&
+           add_text(list, "</s>NOTUSED", 0) && add_text(list, names->unk, 0) &&
+           add_text(list, "<unk>NOTUSED", -100) && add_pieces(list, model, 1) &&
+           add_text(list, names->mask, 0);
+}
+
+static bool add_pegasus(mm_token_scores *list, const mm_sentencepiece_model *model,
+                        const mm_token_names *names) {
+    bool ok = add_text(list, names->pad, 0) && add_text(list, names->eos, 0) &&
+              add_text(list, names->mask, 0);
+    if (ok && strcmp(names->mask, names->mask_sentence) != 0)
+        ok = add_text(list, names->mask_sentence, 0);
+    for (size_t i = 2; i < PEGASUS_OFFSET && ok; i++)
+        ok = add_made(list, "<unk_", i, -100);
+    return ok && add_pieces(list, model, 2);
+}
+
+mm_status mm_sentencepiece_tokens(mm_token_scores *list, const mm_sentencepiece_model *model,
+                                  mm_piece_order order, const mm_token_names *names,
+                                  mm_error *error) {
+    *list = (mm_token_scores){0};
+    size_t room = (names->extra_ids + PEGASUS_OFFSET) * MADE_BYTES;
+    mm_buffer_init(&list->made, room + 1);
+    bool ok = mm_buffer_reserve(&list->made, room);
+    switch (order) {
+    case MM_PIECES_AS_THEY_ARE:
+        ok = ok && add_pieces(list, model, 0);
+        break;
+    case MM_PIECES_T5:
+        ok = ok && add_pieces(list, model, 0);
+        for (size_t i = names->extra_ids; i > 0 && ok; i--)
+            ok = add_made(list, "<extra_id_", i - 1, 0);
+        break;
+    case MM_PIECES_FAIRSEQ:
+    case MM_PIECES_MBART:
+    case MM_PIECES_NLLB:
+        ok = ok && add_fairseq(list, model, order, names);
+        break;
+    case MM_PIECES_CAMEMBERT:
+        ok = ok && add_camembert(list, model, names);
+        break;
+    case MM_PIECES_PEGASUS:
+        ok = ok && add_pegasus(list, model, names);
+        break;
+    }
+    return ok ? MM_STATUS_OK : mm_fail_memory(error, "the vocabulary");
+}
+
+typedef struct merge {
+    const mm_scored_token *token;
+    uint32_t cut;         // bytes of the left part
+    uint32_t left_length; // in characters
+} merge;
+
+typedef struct merge_list {
+    merge *items;
+    size_t count, capacity;
+    bool plain;
+} merge_list;
+
+static bool add_merge(merge_list *list, merge one) {
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity * 2 + 1024;
+        merge *items = mm_array_realloc(list->items, capacity, sizeof(*items));
+        if (!items)
+            return false;
+        list->items = items;
+        list->capacity = capacity;
+    }
+    list->items[list->count++] = one;
+    return true;
+}
+
+static int compare(const void *left, const void *right, void *payload) {
+    const merge *a = left, *b = right;
+    const merge_list *list = payload;
+    if (a->token->score > b->token->score || a->token->score < b->token->score)
+        return a->token->score > b->token->score ? -1 : 1;
+    if (a->token != b->token && list->plain)
+        return a->token < b->token ? -1 : 1;
+    if (a->left_length != b->left_length)
+        return (a->left_length > b->left_length) != list->plain ? -1 : 1;
+    return a->token < b->token ? -1 : a->token > b->token;
+}
+
+static bool is_normal(const mm_sentencepiece_model *model, uint32_t id, bool plain) {
+    return !plain || (id < model->count && model->pieces[id].type == MM_PIECE_NORMAL);
+}
+
+static bool find_merges(merge_list *list, const mm_sentencepiece_model *model,
+                        const mm_scored_token *token, const mm_vocabulary *vocabulary) {
+    uint32_t characters = 0, left, right;
+    for (size_t cut = mm_unicode_width(*token->text); cut < token->length;
+         cut += mm_unicode_width(token->text[cut])) {
+        characters++;
+        if (mm_vocabulary_find(vocabulary, token->text, cut, &left) &&
+            mm_vocabulary_find(vocabulary, token->text + cut, token->length - cut, &right) &&
+            is_normal(model, left, list->plain) && is_normal(model, right, list->plain) &&
+            !add_merge(list, (merge){token, (uint32_t)cut, characters}))
+            return false;
+    }
+    return true;
+}
+
+static bool write_string(mm_buffer *json, const char *text, size_t length) {
+    bool ok = mm_buffer_putc(json, '"');
+    for (size_t i = 0; i < length && ok; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        if (byte < 0x20 || byte == '"' || byte == '\\') {
+            char escape[8];
+            snprintf(escape, sizeof(escape), "\\u%04x", byte);
+            ok = mm_buffer_puts(json, escape);
+        } else {
+            ok = mm_buffer_putc(json, text[i]);
+        }
+    }
+    return ok && mm_buffer_putc(json, '"');
+}
+
+static bool write_merges(mm_buffer *json, const merge_list *list) {
+    bool ok = mm_buffer_putc(json, '[');
+    for (size_t i = 0; i < list->count && ok; i++) {
+        const merge *one = &list->items[i];
+        const char *text = one->token->text;
+        ok = mm_buffer_puts(json, i ? ",[" : "[") && write_string(json, text, one->cut) &&
+             mm_buffer_putc(json, ',') &&
+             write_string(json, text + one->cut, one->token->length - one->cut) &&
+             mm_buffer_putc(json, ']');
+    }
+    return ok && mm_buffer_putc(json, ']');
+}
+
+mm_status mm_sentencepiece_merges(mm_buffer *json, const mm_sentencepiece_model *model,
+                                  const mm_token_scores *list, const mm_vocabulary *vocabulary,
+                                  bool plain, mm_error *error) {
+    merge_list merges = {.plain = plain};
+    bool ok = true;
+    for (size_t i = 0; i < list->count && ok; i++) {
+        uint32_t id; // of tokens that come twice the last one counts
+        const mm_scored_token *token = &list->items[i];
+        if (token->length && token->length < UINT32_MAX && is_normal(model, (uint32_t)i, plain) &&
+            mm_vocabulary_find(vocabulary, token->text, token->length, &id) && id == i)
+            ok = find_merges(&merges, model, token, vocabulary);
+    }
+    if (ok && merges.count)
+        qsort_r(merges.items, merges.count, sizeof(*merges.items), compare, &merges);
+    ok = ok && write_merges(json, &merges);
+    mm_free(merges.items);
+    return ok ? MM_STATUS_OK : mm_fail_memory(error, "merges");
+}
