@@ -197,7 +197,7 @@ const mm_command mm_command_tokenize = {
         "  {\"text\", \"pair\"?}               ->  {\"ids\", \"type_ids\", ...}\n"
         "  {\"texts\": [...]}                 ->  {\"batch\": [...]}\n"
         "  {\"ids\", \"skip_special_tokens\"?}  ->  {\"text\"}\n"
-        "To the first two may be added:\n"
+        "To the last may be added \"clean_up_tokenization_spaces\": true, to the first two:\n"
         "  \"add_special_tokens\": false\n"
         "  \"truncation\": true (as stored in the file), or\n"
         "      {\"max_length\", \"stride\"?, \"strategy\"?, \"direction\"?};\n"

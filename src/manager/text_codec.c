@@ -6,6 +6,7 @@
 #include "manager/json_text.h"
 #include "manager/result.h"
 #include "manager/state.h"
+#include "text/clean_up.h"
 
 struct mm_text_codec {
     mm_tokenizer *tokenizer;
@@ -63,12 +64,16 @@ static mm_status read_ids(int32_t **out, const json_t *list, mm_error *error) {
 
 static mm_status decode(mm_buffer *out, const mm_tokenizer *tokenizer, const json_t *object,
                         mm_error *error) {
-    bool skip = true;
+    bool skip = true, cleans_up = false;
     int32_t *ids = NULL;
     char *text = NULL;
     size_t length = 0;
     const json_t *list = json_object_get(object, "ids");
-    mm_status status = mm_codec_check_names(object, "ids skip_special_tokens", error);
+    mm_status status =
+        mm_codec_check_names(object, "ids skip_special_tokens clean_up_tokenization_spaces", error);
+    if (!status)
+        status =
+            mm_codec_get_flag(&cleans_up, object, "clean_up_tokenization_spaces", false, error);
     if (!status)
         status = mm_codec_get_flag(&skip, object, "skip_special_tokens", true, error);
     if (!status)
@@ -76,6 +81,8 @@ static mm_status decode(mm_buffer *out, const mm_tokenizer *tokenizer, const jso
     if (!status)
         status =
             mm_tokenizer_decode(tokenizer, &text, &length, ids, json_array_size(list), skip, error);
+    if (!status && cleans_up)
+        mm_clean_up_text(text, &length);
     if (!status && !(mm_buffer_puts(out, "{\"text\": ") && mm_json_put_string(out, text, length) &&
                      mm_buffer_putc(out, '}')))
         status = mm_fail_memory(error, "the text");

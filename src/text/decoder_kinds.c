@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "text/clean_up.h"
 #include "text/unicode_text.h"
 
 #include <string.h>
@@ -43,37 +44,13 @@ static mm_status read_wordpiece(void **out, const json_t *config, const char *wh
     return make_settings(out, prefix, strlen(prefix), NULL, 0, cleanup, error);
 }
 
-// Replaces within the last text of `texts`, which begins at `start`; never makes it longer.
-static void shorten(mm_buffer *bytes, size_t start, const char *from, const char *to) {
-    size_t from_length = strlen(from), to_length = strlen(to);
-    char *text = bytes->data + start;
-    size_t length = bytes->length - start, at = 0, kept = 0;
-    while (at < length) {
-        const char *found = memmem(text + at, length - at, from, from_length);
-        size_t plain = found ? (size_t)(found - (text + at)) : length - at;
-        memmove(text + kept, text + at, plain);
-        kept += plain;
-        at += plain;
-        if (found) {
-            memcpy(text + kept, to, to_length);
-            kept += to_length;
-            at += from_length;
-        }
-    }
-    bytes->length = start + kept;
-    bytes->data[bytes->length] = '\0';
-}
-
-// Takes out the blanks that tokenizing put into English text.
 static void clean_up(mm_buffer *bytes, size_t start) {
-    static const char *const rules[][2] = {{" .", "."},     {" ?", "?"},           {" !", "!"},
-                                           {" ,", ","},     {" ' ", "'"},          {" n't", "n't"},
-                                           {" 'm", "'m"},   {" do not", " don't"}, {" 's", "'s"},
-                                           {" 've", "'ve"}, {" 're", "'re"}};
-    if (bytes->length == start)
+    size_t length = bytes->length - start;
+    if (length == 0)
         return;
-    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-        shorten(bytes, start, rules[i][0], rules[i][1]);
+    mm_clean_up_token(bytes->data + start, &length);
+    bytes->length = start + length;
+    bytes->data[bytes->length] = '\0';
 }
 
 static bool apply_wordpiece(const void *settings, const mm_decode_texts *in, mm_decode_texts *out) {

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "text/byte_level.h"
+#include "text/clean_up.h"
 #include "text/tokenizer_parts.h"
 
 #include <string.h>
@@ -36,8 +37,10 @@ struct mm_stream_decoder {
     size_t count;
     mm_decode_texts texts, next;  // before and behind a stage
     mm_decode_texts one, one_out; // a text between its neighbours, and what becomes of it
-    mm_buffer joined;             // what is handed out, when blanks come between the texts
+    mm_buffer joined;             // the texts with blanks between them, when there is no decoder
     bool begun;                   // a text has come out
+    bool cleans_up;
+    mm_buffer unsettled, cleaned; // when cleaning up
 };
 
 // ---- Making one --------------------------------------------------------------------------------
@@ -74,6 +77,8 @@ mm_status mm_stream_decoder_create(mm_stream_decoder **out, const mm_tokenizer *
     mm_decode_texts_init(&decoder->one);
     mm_decode_texts_init(&decoder->one_out);
     mm_buffer_init(&decoder->joined, SIZE_MAX / 2);
+    mm_buffer_init(&decoder->unsettled, SIZE_MAX / 2);
+    mm_buffer_init(&decoder->cleaned, SIZE_MAX / 2);
     bool joined = false;
     for (size_t i = 0; i < list->count; i++) {
         stages[i].kind = (const mm_decoder_kind *)list->items[i].kind;
@@ -96,6 +101,8 @@ void mm_stream_decoder_free(mm_stream_decoder *decoder) {
     mm_decode_texts_free(&decoder->one);
     mm_decode_texts_free(&decoder->one_out);
     mm_buffer_free(&decoder->joined);
+    mm_buffer_free(&decoder->unsettled);
+    mm_buffer_free(&decoder->cleaned);
     mm_free(decoder);
 }
 
@@ -254,23 +261,56 @@ static bool run_stages(mm_stream_decoder *decoder, bool end) {
     return true;
 }
 
-static bool hand_out(mm_stream_decoder *decoder, const char **out, size_t *length) {
+static bool join(mm_stream_decoder *decoder) {
     const mm_decode_texts *texts = &decoder->texts;
-    const mm_buffer *result = &texts->bytes;
+    mm_buffer_clear(&decoder->joined);
+    for (size_t i = 0; i < texts->count; i++) {
+        text part = nth(texts, i);
+        if ((decoder->begun && !mm_buffer_putc(&decoder->joined, ' ')) ||
+            !mm_buffer_append(&decoder->joined, part.bytes, part.length))
+            return false;
+        decoder->begun = true;
+    }
+    return true;
+}
+
+static bool clean_up(mm_stream_decoder *decoder, const mm_buffer *added, bool end) {
+    mm_buffer *unsettled = &decoder->unsettled, *cleaned = &decoder->cleaned;
+    size_t known = unsettled->length;
+    mm_buffer_clear(cleaned);
+    if (added->length && !mm_buffer_append(unsettled, added->data, added->length))
+        return false;
+    size_t settled =
+        end ? unsettled->length : mm_clean_up_settled(unsettled->data, unsettled->length, known);
+    if (settled == 0)
+        return true;
+    if (!mm_buffer_append(cleaned, unsettled->data, settled))
+        return false;
+    mm_clean_up_text(cleaned->data, &cleaned->length);
+    unsettled->length -= settled;
+    memmove(unsettled->data, unsettled->data + settled, unsettled->length);
+    return true;
+}
+
+static bool hand_out(mm_stream_decoder *decoder, const char **out, size_t *length, bool end) {
+    const mm_buffer *result = &decoder->texts.bytes;
     if (!decoder->tokenizer->decoders.present) {
-        mm_buffer_clear(&decoder->joined);
-        for (size_t i = 0; i < texts->count; i++) {
-            text part = nth(texts, i);
-            if ((decoder->begun && !mm_buffer_putc(&decoder->joined, ' ')) ||
-                !mm_buffer_append(&decoder->joined, part.bytes, part.length))
-                return false;
-            decoder->begun = true;
-        }
+        if (!join(decoder))
+            return false;
         result = &decoder->joined;
+    }
+    if (decoder->cleans_up) {
+        if (!clean_up(decoder, result, end))
+            return false;
+        result = &decoder->cleaned;
     }
     *out = result->length ? result->data : "";
     *length = result->length;
     return true;
+}
+
+void mm_stream_decoder_clean_up(mm_stream_decoder *decoder) {
+    decoder->cleans_up = true;
 }
 
 mm_status mm_stream_decoder_push(mm_stream_decoder *decoder, int32_t id, const char **out,
@@ -280,18 +320,19 @@ mm_status mm_stream_decoder_push(mm_stream_decoder *decoder, int32_t id, const c
         mm_tokenizer_shown(decoder->tokenizer, id, decoder->skip_special_tokens, &token_length);
     clear(&decoder->texts);
     bool ok = (!token || mm_decode_texts_add(&decoder->texts, token, token_length)) &&
-              run_stages(decoder, false) && hand_out(decoder, out, length);
+              run_stages(decoder, false) && hand_out(decoder, out, length, false);
     return ok ? MM_STATUS_OK : mm_fail_memory(error, "decoded text");
 }
 
 mm_status mm_stream_decoder_finish(mm_stream_decoder *decoder, const char **out, size_t *length,
                                    mm_error *error) {
     clear(&decoder->texts);
-    bool ok = run_stages(decoder, true) && hand_out(decoder, out, length);
+    bool ok = run_stages(decoder, true) && hand_out(decoder, out, length, true);
     for (size_t i = 0; i < decoder->count; i++) {
         decoder->stages[i].begun = false;
         clear(&decoder->stages[i].held);
     }
     decoder->begun = false;
+    mm_buffer_clear(&decoder->unsettled);
     return ok ? MM_STATUS_OK : mm_fail_memory(error, "decoded text");
 }

@@ -15,6 +15,8 @@ typedef struct mm_stream_decoder mm_stream_decoder;
 // Borrows the tokenizer. One thread uses a decoder at a time.
 mm_status mm_stream_decoder_create(mm_stream_decoder **out, const mm_tokenizer *tokenizer,
                                    bool skip_special_tokens, mm_error *error);
+// Before the first push: also cleans up the text as mm_clean_up_text does.
+void mm_stream_decoder_clean_up(mm_stream_decoder *decoder);
 void mm_stream_decoder_free(mm_stream_decoder *decoder); // accepts NULL
 // *text (borrowed until the next call, *length may be 0) is what has become final. After a failure
 // the decoder is good for nothing but finish, whose text is then to be thrown away, and free.

@@ -216,6 +216,10 @@ size_t mm_tokenizer_model_max_length(const mm_tokenizer *tokenizer) {
     return tokenizer->model_max_length;
 }
 
+bool mm_tokenizer_cleans_up(const mm_tokenizer *tokenizer) {
+    return tokenizer->cleans_up;
+}
+
 size_t mm_tokenizer_special_count(const mm_tokenizer *tokenizer, bool pair) {
     return tokenizer->postprocessor.added[pair];
 }

@@ -112,6 +112,9 @@ const char *mm_tokenizer_token(const mm_tokenizer *tokenizer, int32_t id,
 int32_t mm_tokenizer_token_id(const mm_tokenizer *tokenizer, const char *token); // or -1
 // model_max_length of tokenizer_config.json; 0 when unset (absent or 1e30).
 size_t mm_tokenizer_model_max_length(const mm_tokenizer *tokenizer);
+// Whether transformers would clean up (text/clean_up.h) what decoding gives, as
+// clean_up_tokenization_spaces of tokenizer_config.json says.
+bool mm_tokenizer_cleans_up(const mm_tokenizer *tokenizer);
 size_t mm_tokenizer_special_count(const mm_tokenizer *tokenizer, bool pair); // post-processor adds
 const char *mm_tokenizer_kind(const mm_tokenizer *tokenizer);                // "WordPiece", ...
 

@@ -186,6 +186,24 @@ static mm_status read_max_length(mm_tokenizer *tokenizer, const mm_tokenizer_set
     return status;
 }
 
+// The reference library spares BPE, whose blanks are the text's own, unless told in many words.
+static mm_status read_clean_up(mm_tokenizer *tokenizer, const mm_tokenizer_settings *settings,
+                               mm_error *error) {
+    static const char name[] = "clean_up_tokenization_spaces";
+    static const char also_bpe[] =
+        "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output";
+    bool wanted, forced;
+    mm_status status =
+        mm_json_get_bool(&wanted, settings->config, name, false, "tokenizer_config.json", error);
+    if (!status)
+        status = mm_json_get_bool(&forced, settings->config, also_bpe, false,
+                                  "tokenizer_config.json", error);
+    if (!status)
+        tokenizer->cleans_up =
+            wanted && (forced || strcmp(mm_tokenizer_kind(tokenizer), "BPE") != 0);
+    return status;
+}
+
 static mm_status open_json(mm_tokenizer *tokenizer, const char *path, mm_error *error) {
     char *json;
     size_t length;
@@ -318,6 +336,8 @@ static mm_status open_directory(mm_tokenizer *tokenizer, const char *directory, 
     } else if (!status) {
         status = open_older(tokenizer, directory, &settings, error);
     }
+    if (!status)
+        status = read_clean_up(tokenizer, &settings, error);
     mm_free(path);
     free_settings(&settings);
     return status;

@@ -19,6 +19,7 @@ struct mm_tokenizer { // in the order a text goes through
     mm_postprocessor postprocessor;
     mm_decoder_list decoders;
     size_t model_max_length;
+    bool cleans_up;           // so says tokenizer_config.json, and it isn't lost on this model
     mm_truncation truncation; // as the file stores it, if it does
     bool truncates;
     mm_padding padding; // the same; the token is NULL when the file stores none

@@ -107,6 +107,13 @@ def test_jsonl_options_as_stored(mm, model, tmp_path):
     assert padded["ids"] == cut["ids"] + [0, 0] and padded["attention_mask"] == [1] * 4 + [0] * 2
 
 
+def test_jsonl_cleaning_up(mm, model):
+    (text,) = jsonl(mm, model, {"text": "a ' b"})
+    plain, clean = jsonl(mm, model, {"ids": text["ids"]},
+                         {"ids": text["ids"], "clean_up_tokenization_spaces": True})
+    assert clean["text"] == plain["text"].replace(" ' ", "'")
+
+
 def test_jsonl_options_that_are_wrong(mm, model):
     text = {"text": "one two three"}
     cases = [

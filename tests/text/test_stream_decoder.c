@@ -4,6 +4,7 @@
 #include "text/stream_decoder.h"
 
 #include "base/memory.h"
+#include "text/clean_up.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -146,6 +147,53 @@ static void test_special_tokens_kept(void **state) {
     mm_tokenizer_free(tokenizer);
 }
 
+static void check_cleaned(const mm_tokenizer *tokenizer, const char *const *tokens, size_t count,
+                          const char *expected, size_t expected_length) {
+    mm_stream_decoder *decoder = new_decoder(tokenizer, true);
+    mm_stream_decoder_clean_up(decoder);
+    size_t at = 0, length;
+    const char *text;
+    for (size_t i = 0; i <= count; i++) {
+        mm_status status =
+            i < count ? mm_stream_decoder_push(decoder, mm_tokenizer_token_id(tokenizer, tokens[i]),
+                                               &text, &length, NULL)
+                      : mm_stream_decoder_finish(decoder, &text, &length, NULL);
+        assert_int_equal(status, 0);
+        assert_true(length <= expected_length - at);
+        assert_memory_equal(text, expected + at, length);
+        at += length;
+    }
+    assert_int_equal(at, expected_length);
+    mm_stream_decoder_free(decoder);
+}
+
+static void test_cleaning_up(void **state) {
+    (void)state;
+    char known[] = "Hello , world ! don ' t do n't I 'm it 's we 've they 're a b ? c .";
+    size_t length = strlen(known);
+    mm_clean_up_text(known, &length);
+    check_text("Hello, world! don't don't I'm it's we've they're a b? c.", known, length);
+    // Random texts of what the rules are made of.
+    const struct row row = {"{\"type\": \"Fuse\"}",
+                            {" ", "'", " n", " '", "t", " v", "e", "r", "s ", ".", "m", ", "},
+                            {NULL}};
+    mm_tokenizer *tokenizer = open_row(&row);
+    uint32_t seed = 7;
+    for (int round = 0; round < 3000; round++) {
+        const char *tokens[40];
+        char text[200] = "";
+        for (size_t i = 0; i < 40; i++) {
+            seed = seed * 1664525 + 1013904223;
+            tokens[i] = row.tokens[(seed >> 16) % MOST];
+            strcat(text, tokens[i]);
+        }
+        length = strlen(text);
+        mm_clean_up_text(text, &length);
+        check_cleaned(tokenizer, tokens, 40, text, length);
+    }
+    mm_tokenizer_free(tokenizer);
+}
+
 static bool holds_all(const struct row *row) {
     for (size_t i = 0; i < count_tokens(row); i++)
         if (row->texts[i][0])
@@ -182,6 +230,8 @@ static mm_status run_row(const mm_tokenizer *tokenizer, const struct row *row) {
     const char *text;
     size_t length, count = count_tokens(row);
     mm_status status = mm_stream_decoder_create(&decoder, tokenizer, true, &error);
+    if (!status)
+        mm_stream_decoder_clean_up(decoder);
     for (size_t i = 0; i < count && !status; i++)
         status = mm_stream_decoder_push(decoder, mm_tokenizer_token_id(tokenizer, row->tokens[i]),
                                         &text, &length, &error);
@@ -214,6 +264,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_final),
         cmocka_unit_test(test_special_tokens_kept),
+        cmocka_unit_test(test_cleaning_up),
         cmocka_unit_test(test_long_sequences),
         cmocka_unit_test(test_every_allocation_fails),
     };

@@ -141,6 +141,36 @@ static void test_text_that_is_not_utf8(void **state) {
 }
 
 // An empty pair is a pair: it has its separators.
+static void check_cleans_up(const char *file, const char *text, const char *config, bool expected) {
+    mm_tokenizer *tokenizer;
+    mm_error error = {0};
+    char path[64];
+    snprintf(path, sizeof(path), "c/%s", file);
+    assert_non_null(scratch_create());
+    scratch_write(path, text, strlen(text));
+    scratch_write("c/tokenizer_config.json", config, strlen(config));
+    assert_ok(mm_tokenizer_open(&tokenizer, scratch_path("c"), &error), error);
+    assert_int_equal(mm_tokenizer_cleans_up(tokenizer), expected);
+    mm_tokenizer_free(tokenizer);
+    scratch_remove();
+}
+
+static void test_cleaning_up_as_configured(void **state) {
+    (void)state;
+    static const char words[] = "[UNK]\n[CLS]\n[SEP]\na\n";
+    static const char bpe[] = "{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, "
+                              "\"merges\": []}}";
+#define CLEAN_UP "\"clean_up_tokenization_spaces"
+    check_cleans_up("vocab.txt", words, "{}", false);
+    check_cleans_up("vocab.txt", words, "{" CLEAN_UP "\": false}", false);
+    check_cleans_up("vocab.txt", words, "{" CLEAN_UP "\": true}", true);
+    check_cleans_up("tokenizer.json", bpe, "{" CLEAN_UP "\": true}", false);
+    check_cleans_up("tokenizer.json", bpe,
+                    "{" CLEAN_UP "\": true, " CLEAN_UP
+                    "_for_bpe_even_though_it_will_corrupt_output\": true}",
+                    true);
+}
+
 static void test_options_that_cannot_be_met(void **state) {
     (void)state;
     mm_tokenizer *tokenizer = open_data("bert-uncased");
@@ -441,6 +471,7 @@ int main(void) {
         cmocka_unit_test(test_vocab_file_looks_beside_itself),
         cmocka_unit_test(test_lowercase_in_front),
         cmocka_unit_test(test_text_that_is_not_utf8),
+        cmocka_unit_test(test_cleaning_up_as_configured),
         cmocka_unit_test(test_options_that_cannot_be_met),
         cmocka_unit_test(test_empty_pair),
         cmocka_unit_test(test_large_texts),
