@@ -139,12 +139,44 @@ static void test_submit(void **state) {
     mm_manager_free(manager);
 }
 
+// A codec answers each object, or says that memory is out, and works afterwards.
+static void test_text_codec(void **state) {
+    (void)state;
+    static const char *const lines[] = {
+        "{\"text\": \"one two three four five\", \"pair\": \"six\", \"truncation\": "
+        "{\"max_length\": 9, "
+        "\"stride\": 1}, \"padding\": {\"length\": 40}}",
+        "{\"texts\": [\"one\", \"two three\"], \"padding\": {\"pad_to_multiple_of\": 64}}",
+        "{\"ids\": [1, 2, 3], \"skip_special_tokens\": false, "
+        "\"clean_up_tokenization_spaces\": true}"};
+    mm_status status;
+    mm_error error = {0};
+    mm_text_codec *codec;
+    mm_manager *manager = new_manager(&status);
+    assert_int_equal(mm_text_codec_open(&codec, manager, MODEL, &error), MM_STATUS_OK);
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        status = MM_STATUS_OUT_OF_MEMORY;
+        size_t number = 0;
+        while (status && ++number < MOST) {
+            char *text;
+            mm_memory_fail_after(number, false);
+            status = mm_text_codec_json(&text, codec, lines[i], strlen(lines[i]));
+            mm_memory_fail_after(0, false);
+            assert_true(!status || status == MM_STATUS_OUT_OF_MEMORY);
+            assert_true(status || !strstr(text, "error"));
+            mm_text_free(text);
+        }
+        assert_true(number > 5 && number < MOST);
+    }
+    mm_text_codec_free(codec);
+    mm_manager_free(manager);
+}
+
 int main(void) {
     json_set_alloc_funcs(mm_malloc, mm_free);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_creation),
-        cmocka_unit_test(test_task),
-        cmocka_unit_test(test_for_ever),
+        cmocka_unit_test(test_creation), cmocka_unit_test(test_text_codec),
+        cmocka_unit_test(test_task),     cmocka_unit_test(test_for_ever),
         cmocka_unit_test(test_submit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
