@@ -11,6 +11,7 @@ typedef struct reader {
     mm_bpe *bpe;
     mm_buffer left, right; // texts with escapes
     size_t number;         // of the merge being read
+    size_t made;           // the vocabulary's entry that the last merge made
     const char *where;
     mm_error *error;
 } reader;
@@ -37,6 +38,23 @@ static uint64_t hash_more(uint64_t hash, const char *bytes, size_t length) {
     return hash;
 }
 
+// The token that a merge makes; `hash` is that of its left part. Vocabularies mostly have these
+// tokens in the order of the merges, so the one behind the last is looked at first.
+static const mm_vocabulary_entry *find_made(const reader *self, uint64_t hash, mm_json_part left,
+                                            mm_json_part right) {
+    const mm_vocabulary *vocabulary = &self->model->vocabulary;
+    if (self->made + 1 < vocabulary->count) {
+        const mm_vocabulary_entry *next = &vocabulary->entries[self->made + 1];
+        const char *bytes = vocabulary->bytes + next->offset;
+        if (next->length == left.length + right.length &&
+            memcmp(bytes, left.start, left.length) == 0 &&
+            memcmp(bytes + left.length, right.start, right.length) == 0)
+            return next;
+    }
+    return mm_vocabulary_probe(vocabulary, hash_more(hash, right.start, right.length), left.start,
+                               left.length, right.start, right.length);
+}
+
 static mm_status add_merge(reader *self, mm_json_part left, mm_json_part right) {
     static const mm_json_part none = {"", 0};
     const mm_vocabulary *vocabulary = &self->model->vocabulary;
@@ -54,11 +72,10 @@ static mm_status add_merge(reader *self, mm_json_part left, mm_json_part right) 
         return fail_shape(self, "is without \"continuing_subword_prefix\"");
     right.start += prefix;
     right.length -= prefix;
-    const mm_vocabulary_entry *both =
-        mm_vocabulary_probe(vocabulary, hash_more(hash, right.start, right.length), left.start,
-                            left.length, right.start, right.length);
+    const mm_vocabulary_entry *both = find_made(self, hash, left, right);
     if (!both)
         return fail_unknown(self, left, right);
+    self->made = (size_t)(both - vocabulary->entries);
     return mm_merge_table_add(&self->bpe->merges, first->id, second, both->id) ? MM_STATUS_OK
                                                                                : fail_memory(self);
 }

@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+// A word of megabytes needs hundreds of them to be merged in; the next one may be of ten bytes.
+enum { MOST_SYMBOLS = 1 << 16 }; // to be kept from text to text
+
 // A character with its affixes; in work->spelled when there are any.
 static bool spell(const mm_bpe *bpe, mm_encode_work *work, const char *word, mm_span at,
                   size_t length, mm_json_part *out) {
@@ -196,5 +199,7 @@ mm_status mm_bpe_tokenize(const mm_model *model, mm_encode_work *work, mm_error 
     mm_status status = MM_STATUS_OK;
     for (size_t i = 0; i < work->pieces.count && !status; i++)
         status = add_piece(model, work, work->pieces.items[i], error);
+    if (work->symbols.capacity > MOST_SYMBOLS)
+        mm_symbol_list_free(&work->symbols);
     return status;
 }
