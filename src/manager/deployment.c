@@ -331,6 +331,7 @@ mm_status mm_model_release(mm_manager *manager, const char *model_name, mm_relea
         bool exists = kind == MM_NAME_DIRECTORY && realpath(model_name, real);
         mm_release_info sum = {0};
         pthread_mutex_lock(&manager->lock);
+        sum.released = mm_fetch_release_locked(manager, model_name);
         mm_deployment *found = unlink_locked(manager, kind, model_name, exists ? real : NULL);
         for (mm_deployment *at = found; at; at = at->next) {
             int stopped;

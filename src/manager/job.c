@@ -111,6 +111,8 @@ void mm_job_detach_locked(mm_job *job) {
 }
 
 void mm_job_finish_locked(mm_job *job, mm_status status, const mm_error *error) {
+    if (job->state == MM_JOB_FETCHING)
+        mm_fetch_leave_locked(job);
     if (job->state == MM_JOB_WAITING)
         (void)mm_job_list_remove(&job->deployment->waiting, job);
     if (job->state == MM_JOB_QUEUED)
@@ -144,15 +146,30 @@ void mm_job_resume_locked(mm_job *job) {
         mm_service_push_locked(job);
 }
 
+void mm_job_restart_locked(mm_job *job) {
+    job->fetch = NULL;
+    job->state = MM_JOB_STARTING;
+    if (job->is_blocking)
+        pthread_cond_signal(&job->wake);
+    else
+        mm_service_push_locked(job);
+}
+
 // ---- Blocking ----------------------------------------------------------------------------------
 
 // The steps a service thread would take, on the caller's thread.
 static void walk(mm_job *job) {
     mm_manager *manager = job->manager;
-    mm_job_start(job);
     pthread_mutex_lock(&manager->lock);
-    while (job->state == MM_JOB_WAITING)
-        pthread_cond_wait(&job->wake, &manager->lock);
+    enlist_locked(job);
+    do { // a second time behind a download
+        job->owned = true;
+        pthread_mutex_unlock(&manager->lock);
+        mm_job_start(job);
+        pthread_mutex_lock(&manager->lock);
+        while (job->state == MM_JOB_FETCHING || job->state == MM_JOB_WAITING)
+            pthread_cond_wait(&job->wake, &manager->lock);
+    } while (job->state == MM_JOB_STARTING);
     if (job->state == MM_JOB_PREPARING) {
         job->owned = true;
         pthread_mutex_unlock(&manager->lock);
@@ -179,10 +196,6 @@ mm_status mm_task(mm_result **out, mm_manager *manager, const mm_request *reques
         status = create(&job, manager, request, error);
     if (!status) {
         job->is_blocking = true;
-        job->owned = true;
-        pthread_mutex_lock(&manager->lock);
-        enlist_locked(job);
-        pthread_mutex_unlock(&manager->lock);
         walk(job);
         status = job->status;
         if (status && error)

@@ -183,6 +183,7 @@ void mm_manager_free(mm_manager *manager) {
     pthread_mutex_unlock(&manager->lock);
     mm_timer_join(manager);
     mm_service_join(manager);
+    mm_fetches_free(manager);
     mm_backend_free(manager->cpu);
     mm_settings_free(manager->settings);
     mm_free(manager->hub_cache);

@@ -5,10 +5,11 @@
 // a model loads, a text is tokenised, a batch runs or a callback is called, and no other lock is
 // taken under it, so there is no lock order to keep. Functions named ..._locked want it held.
 //
-// A job's way: STARTING (name resolved) -> WAITING (model loads) -> PREPARING (tokenised) ->
-// QUEUED -> RUNNING (on a worker) -> DONE. It may become DONE from any state: timeout, cancel,
-// release, shutdown. A job that is `owned` is in the hands of a thread, which lets go of the
-// deployment itself when it finds the job DONE; who finishes a job that is not owned does it.
+// A job's way: STARTING (name resolved) -> FETCHING (downloaded) -> STARTING -> WAITING (model
+// loads) -> PREPARING (tokenised) -> QUEUED -> RUNNING (on a worker) -> DONE. It may become DONE
+// from any state: timeout, cancel, release, shutdown. A job that is `owned` is in the hands of a
+// thread, which lets go of the deployment itself when it finds the job DONE; who finishes a job
+// that is not owned does it.
 #ifndef MM_MANAGER_STATE_H
 #define MM_MANAGER_STATE_H
 
@@ -24,6 +25,7 @@
 #include <stdatomic.h>
 
 typedef struct mm_deployment mm_deployment;
+typedef struct mm_fetch mm_fetch; // fetch.c
 typedef struct mm_worker mm_worker;
 typedef struct mm_workplace mm_workplace; // worker.c
 
@@ -31,6 +33,7 @@ typedef struct mm_workplace mm_workplace; // worker.c
 
 typedef enum mm_job_state {
     MM_JOB_STARTING,
+    MM_JOB_FETCHING,
     MM_JOB_WAITING,
     MM_JOB_PREPARING,
     MM_JOB_QUEUED,
@@ -55,6 +58,7 @@ struct mm_job {
     mm_status status;             // (L) set with DONE
     mm_error error;               // (L)
     mm_deployment *deployment;    // (L) counted in its users
+    mm_fetch *fetch;              // (L) while FETCHING
     int64_t deadline_ns;          // (L) of timeout_ms; INT64_MAX = none
     int64_t queue_deadline_ns;    // (L) while QUEUED
     mm_job *previous, *following; // (L) manager->jobs
@@ -63,7 +67,9 @@ struct mm_job {
 
     // The owner's.
     int64_t started_ns, queued_ns;
-    int64_t waiting_ns; // 0: the model was there already
+    int64_t waiting_ns;  // 0: the model was there already
+    int64_t fetching_ns; // since then it waited for a download; 0: it did not
+    double download_ms;
     bool device_fallback;
     bool is_bulk;
     bool returns_ids;
@@ -153,6 +159,7 @@ struct mm_manager {
     mm_backend *cpu;            // (L) created at first use, then fixed
     bool warned_fallback;       // (L)
     mm_deployment *deployments; // (L)
+    mm_fetch *fetches;          // (L)
     mm_job *jobs;               // (L) all that are not DONE
 
     // Service threads start, prepare and deliver submitted jobs.
@@ -186,6 +193,8 @@ void mm_job_fail_locked(mm_job *job, mm_status status, const char *message);
 void mm_job_detach_locked(mm_job *job);
 // The model is loaded: the next step may be done.
 void mm_job_resume_locked(mm_job *job);
+// The download is over: from the start again.
+void mm_job_restart_locked(mm_job *job);
 void mm_job_deliver(mm_job *job); // calls back
 // The steps of a job, by the thread that owns it (steps.c).
 void mm_job_start(mm_job *job);
@@ -209,6 +218,14 @@ size_t mm_deployment_bytes_locked(const mm_deployment *deployment);
 // Releases idle deployments whose keep_alive is over; with `zero_only` only those that have none.
 void mm_manager_expire(mm_manager *manager, bool zero_only);
 void mm_loader_start_locked(mm_deployment *deployment); // load.c
+
+// fetch.c
+// Has the job wait for the download of a Hub name, starting it if need be.
+mm_status mm_fetch_attach(mm_job *job, const char *name, const char *revision, mm_error *error);
+void mm_fetch_leave_locked(mm_job *job); // the last one to leave ends the download
+// Answers all that wait for a download of that name with RELEASED; false when there is none.
+bool mm_fetch_release_locked(mm_manager *manager, const char *name);
+void mm_fetches_free(mm_manager *manager); // without the lock, when nothing more comes
 
 // worker.c
 bool mm_workers_set_locked(mm_deployment *deployment, int count); // false: none could be started

@@ -81,6 +81,8 @@ static mm_status attach(mm_job *job, mm_error *error) {
     status = mm_hub_find(&model, &manager->places, name, revision, true, error);
     if (!status)
         status = mm_deployment_attach(job, &model, dtype, error);
+    else if (status == MM_STATUS_MODEL_NOT_FOUND && kind != MM_NAME_DIRECTORY && !job->fetching_ns)
+        status = mm_fetch_attach(job, name, revision, error);
     mm_hub_model_free(&model);
     return status;
 }
@@ -91,6 +93,8 @@ void mm_job_start(mm_job *job) {
     job->is_bulk = strcmp(priority, "bulk") == 0;
     job->returns_ids = mm_request_boolean(job->request, MM_PARAM_RETURN_IDS, false);
     job->waiting_ns = mm_clock_now_ns();
+    if (job->fetching_ns)
+        job->download_ms = milliseconds(job->fetching_ns, job->waiting_ns);
     mm_status status = attach(job, &error);
     if (!status)
         return;
@@ -131,6 +135,7 @@ static mm_status describe(mm_job *job, mm_error *error) {
     result->dtype = deployment->dtype == MM_COMPUTE_BF16 ? "bf16" : "f32";
     result->device_fallback = job->device_fallback;
     result->worker_id = -1;
+    result->timing.download_ms = job->download_ms;
     if (job->waiting_ns > 0)
         result->timing.load_ms = milliseconds(job->waiting_ns, mm_clock_now_ns());
     return status;

@@ -43,7 +43,7 @@ class Program:
     def __init__(self, path, folder):
         self.path = path
         self.folder = folder
-        self.environment = {**clean_environment(), "PATH": f"{path.parent}:{os.environ['PATH']}"}
+        self.environment = {**clean_environment(), "HF_HUB_OFFLINE": "1", "PATH": f"{path.parent}:{os.environ['PATH']}"}
 
     def __call__(self, *words, stdin=b"", environment=None, status=0):
         """Runs it; checks the exit status, unless that is None."""

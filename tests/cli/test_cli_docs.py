@@ -44,7 +44,7 @@ def hub():
 
 @pytest.fixture
 def desk(mm, model, hub):
-    mm.environment.update(HF_ENDPOINT=hub.url, HF_HOME=str(mm.folder / "home"))
+    mm.environment.update(HF_HUB_OFFLINE="0", HF_ENDPOINT=hub.url, HF_HOME=str(mm.folder / "home"))
     (mm.folder / "texts.txt").write_text(TEXTS)
     (mm.folder / "requests.jsonl").write_text(
         f'{{"task_type": "embedding", "model_name": "{model}", "task_data": "a"}}\n' * 3)

@@ -31,6 +31,7 @@ void fixture_open(fixture *out, const char *const *settings) {
     mm_error error = {0};
     assert_ok(mm_settings_create(&chosen, &error), error);
     assert_ok(mm_settings_set(chosen, "cpu_threads", "2", &error), error);
+    assert_ok(mm_settings_set(chosen, "offline", "true", &error), error);
     for (size_t i = 0; settings && settings[i]; i += 2)
         assert_ok(mm_settings_set(chosen, settings[i], settings[i + 1], &error), error);
     mm_manager_options options;

@@ -180,7 +180,7 @@ static void test_no_such_models(void **state) {
         {"./no/such/directory", MM_STATUS_MODEL_NOT_FOUND},
         {MODEL "/config.json", MM_STATUS_MODEL_NOT_FOUND},
         {MM_TESTS_DIR "/manager", MM_STATUS_MODEL_NOT_FOUND},
-        {"no-org/no-such-model", MM_STATUS_MODEL_NOT_FOUND},
+        {"no-org/no-such-model", MM_STATUS_OFFLINE},
         {"no//name", MM_STATUS_INVALID_PARAMETER},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+// Downloads that requests wait for: one for each name and revision, on a thread of its own. When it
+// is over, its jobs start again and find the model on this machine; when nobody waits any more, it
+// stops, and what has arrived is where the next one goes on.
+#include "base/clock.h"
+#include "base/memory.h"
+#include "hub/hub_pull.h"
+#include "manager/state.h"
+
+#include <string.h>
+
+static const int64_t cool_down_ns = 1000000000;
+
+struct mm_fetch {
+    // Fixed.
+    mm_manager *manager;
+    char *name;
+    char *revision; // or NULL
+    int64_t begun_ns;
+
+    atomic_bool cancelled;
+    mm_fetch *next;      // (L) manager->fetches
+    mm_job_list waiting; // (L)
+    pthread_t thread;    // (L)
+    bool ended;          // (L) the thread has taken the lock for the last time
+    mm_error failure;    // (L) when ended; status OK: it was a success
+    int64_t ended_ns;    // (L)
+};
+
+static void free_fetch(mm_fetch *fetch) {
+    if (!fetch)
+        return;
+    mm_free(fetch->name);
+    mm_free(fetch->revision);
+    mm_free(fetch);
+}
+
+// ---- The thread --------------------------------------------------------------------------------
+
+static bool is_cancelled(void *payload) {
+    mm_fetch *fetch = payload;
+    return atomic_load(&fetch->cancelled);
+}
+
+static mm_status download(mm_fetch *fetch, mm_error *error) {
+    mm_manager *manager = fetch->manager;
+    const mm_hub_watch watch = {.cancelled = is_cancelled, .payload = fetch, .log = &manager->log};
+    mm_hub_model model;
+    mm_hub_pulled pulled;
+    mm_log_write(&manager->log, MM_LOG_INFO, "downloading %s", fetch->name);
+    mm_status status = mm_hub_pull(&model, &pulled, &manager->access, manager->places.models_dir,
+                                   fetch->name, fetch->revision, &watch, error);
+    mm_hub_model_free(&model);
+    if (status)
+        mm_log_write(&manager->log, status == MM_STATUS_CANCELLED ? MM_LOG_INFO : MM_LOG_ERROR,
+                     "downloading %s failed: %s", fetch->name, error->message);
+    else
+        mm_log_write(&manager->log, MM_LOG_INFO, "downloaded %s: %llu bytes in %d ms", fetch->name,
+                     (unsigned long long)pulled.downloaded,
+                     (int)((mm_clock_now_ns() - fetch->begun_ns) / 1000000));
+    return status;
+}
+
+static void *fetch_main(void *argument) {
+    mm_fetch *fetch = argument;
+    mm_manager *manager = fetch->manager;
+    mm_error error = {0};
+    mm_status status = download(fetch, &error);
+    pthread_mutex_lock(&manager->lock);
+    fetch->failure = error;
+    fetch->failure.status = status;
+    fetch->ended_ns = mm_clock_now_ns();
+    fetch->ended = true;
+    mm_job *job;
+    while ((job = fetch->waiting.first) != NULL) {
+        if (status)
+            mm_job_finish_locked(job, status, &error);
+        else
+            mm_job_restart_locked(mm_job_list_pop(&fetch->waiting));
+    }
+    pthread_mutex_unlock(&manager->lock);
+    return NULL;
+}
+
+// ---- Waiting for one ---------------------------------------------------------------------------
+
+static bool same_text(const char *a, const char *b) {
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+// Forgets those that have ended and whose failure is no news any more.
+static void prune_locked(mm_manager *manager, int64_t now) {
+    for (mm_fetch **at = &manager->fetches; *at;) {
+        mm_fetch *fetch = *at;
+        bool fresh = fetch->failure.status && fetch->failure.status != MM_STATUS_CANCELLED &&
+                     now - fetch->ended_ns < cool_down_ns;
+        if (!fetch->ended || fresh) {
+            at = &fetch->next;
+            continue;
+        }
+        *at = fetch->next;
+        pthread_join(fetch->thread, NULL);
+        free_fetch(fetch);
+    }
+}
+
+static mm_status start_locked(mm_fetch **out, mm_manager *manager, const char *name,
+                              const char *revision, mm_error *error) {
+    mm_fetch *fetch = *out = mm_calloc(1, sizeof(*fetch));
+    if (!fetch)
+        return mm_fail_memory(error, "a download");
+    atomic_init(&fetch->cancelled, false);
+    fetch->manager = manager;
+    fetch->begun_ns = mm_clock_now_ns();
+    fetch->name = mm_strdup(name);
+    fetch->revision = revision ? mm_strdup(revision) : NULL;
+    mm_status status = MM_STATUS_OK;
+    if (!fetch->name || (revision && !fetch->revision))
+        status = mm_fail_memory(error, "a download");
+    else if (!mm_thread_start(&fetch->thread, fetch_main, fetch))
+        status = mm_fail(error, MM_STATUS_OUT_OF_MEMORY,
+                         "cannot start a thread to download the model; raise the limit on "
+                         "processes");
+    if (status) {
+        free_fetch(fetch);
+        *out = NULL;
+        return status;
+    }
+    fetch->next = manager->fetches;
+    manager->fetches = fetch;
+    return MM_STATUS_OK;
+}
+
+static mm_status cooling_down(const mm_fetch *fetch, int64_t now, mm_error *error) {
+    if (error)
+        *error = fetch->failure;
+    mm_error_prefix(error, "downloading failed a moment ago and is tried again in %lld ms",
+                    (long long)((fetch->ended_ns + cool_down_ns - now) / 1000000 + 1));
+    return fetch->failure.status;
+}
+
+static mm_status wait_locked(mm_job *job, const char *name, const char *revision, mm_error *error) {
+    mm_manager *manager = job->manager;
+    job->owned = false;
+    if (job->state == MM_JOB_DONE)
+        return MM_STATUS_OK; // timed out, cancelled
+    if (manager->closing)
+        return mm_fail(error, MM_STATUS_CANCELLED, "the manager is shutting down");
+    int64_t now = mm_clock_now_ns();
+    prune_locked(manager, now);
+    mm_fetch *fetch = manager->fetches;
+    while (fetch && !(strcmp(fetch->name, name) == 0 && same_text(fetch->revision, revision) &&
+                      !atomic_load(&fetch->cancelled)))
+        fetch = fetch->next;
+    if (fetch && fetch->ended)
+        return cooling_down(fetch, now, error);
+    size_t limit = (size_t)mm_settings_integer(manager->settings, MM_SETTING_QUEUE_LIMIT_INDEX);
+    if (fetch && fetch->waiting.count >= limit)
+        return mm_fail(error, MM_STATUS_QUEUE_FULL,
+                       "%zu requests wait for the download of %.100s already "
+                       "(worker_pool.queue_limit)",
+                       fetch->waiting.count, name);
+    mm_status status = fetch ? MM_STATUS_OK : start_locked(&fetch, manager, name, revision, error);
+    if (status)
+        return status;
+    job->fetch = fetch;
+    job->fetching_ns = now;
+    job->state = MM_JOB_FETCHING;
+    mm_job_list_push(&fetch->waiting, job);
+    return MM_STATUS_OK;
+}
+
+mm_status mm_fetch_attach(mm_job *job, const char *name, const char *revision, mm_error *error) {
+    pthread_mutex_lock(&job->manager->lock);
+    mm_status status = wait_locked(job, name, revision, error);
+    pthread_mutex_unlock(&job->manager->lock);
+    return status;
+}
+
+void mm_fetch_leave_locked(mm_job *job) {
+    mm_fetch *fetch = job->fetch;
+    (void)mm_job_list_remove(&fetch->waiting, job);
+    job->fetch = NULL;
+    if (!fetch->waiting.first && !fetch->ended)
+        atomic_store(&fetch->cancelled, true);
+}
+
+// ---- The end -----------------------------------------------------------------------------------
+
+bool mm_fetch_release_locked(mm_manager *manager, const char *name) {
+    static const char prefix[] = "sentence-transformers/";
+    bool is_prefixed = strncmp(name, prefix, sizeof(prefix) - 1) == 0;
+    bool found = false;
+    for (mm_fetch *fetch = manager->fetches; fetch; fetch = fetch->next) {
+        if (fetch->ended || (strcmp(fetch->name, name) != 0 &&
+                             !(is_prefixed && strcmp(fetch->name, name + sizeof(prefix) - 1) == 0)))
+            continue;
+        found |= fetch->waiting.first != NULL;
+        while (fetch->waiting.first)
+            mm_job_fail_locked(fetch->waiting.first, MM_STATUS_RELEASED,
+                               "the model was released while the request waited");
+    }
+    return found;
+}
+
+void mm_fetches_free(mm_manager *manager) {
+    while (manager->fetches) {
+        mm_fetch *fetch = manager->fetches;
+        manager->fetches = fetch->next;
+        atomic_store(&fetch->cancelled, true);
+        pthread_join(fetch->thread, NULL);
+        free_fetch(fetch);
+    }
+}
