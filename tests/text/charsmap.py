@@ -31,7 +31,8 @@ class DoubleArray:
             self.add(base ^ byte, byte, child)
 
     def pack(self):
-        return b"".join(struct.pack("<I", self.units.get(i, 0)) for i in range(max(self.units) + 1))
+        count = (max(self.units) | 255) + 1  # no byte leads out of whole blocks
+        return b"".join(struct.pack("<I", self.units.get(i, 0)) for i in range(count))
 
 
 def charsmap(rules):

@@ -3,13 +3,18 @@
 
 Reproducible: the seeds are fixed. DIFFERENTIAL_ROUNDS=1000 makes it a long run.
 """
+import base64
 import json
 import os
 import pathlib
 import random
 import subprocess
+import sys
 
 import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from charsmap import RULES, charsmap  # noqa: E402
 
 tokenizers = pytest.importorskip("tokenizers", reason="the tokenizers wheel is not installed")
 
@@ -107,6 +112,52 @@ class Maker:
                 "continuing_subword_prefix": prefix or None, "end_of_word_suffix": suffix or None,
                 "fuse_unk": self.flip(), "byte_fallback": fallback and not prefix and not suffix,
                 "ignore_merges": self.flip(0.3)}
+
+    def unigram(self):
+        """Scores of many digits, ties, and now and then a token that comes twice."""
+        tokens = ["a", "b", "c", "ab", "abc", "▁", "▁▁", "▁a", "a▁", "_", "_a", "é", "e", "\u0301", "中",
+                  "  ", "hello", "lo", "fi", "TM", "x"] + [self.character() for _ in range(60)]
+        tokens += [self.rng.choice(tokens) + self.rng.choice(tokens) for _ in range(60)]
+        if self.flip(0.4):
+            tokens += [f"<0x{byte:02X}>" for byte in range(256) if self.flip(0.98)]
+        if self.flip(0.8):
+            tokens = list(dict.fromkeys(tokens))
+        scores = [self.rng.choice([-1.0, -2, -2.0122928619384766, 0.5, -self.rng.uniform(1, 12),
+                                   -self.rng.uniform(1, 12), -self.rng.random() * 1e-7])
+                  for _ in tokens]
+        vocab = [[token, 0] for token in SPECIALS] + [list(row) for row in zip(tokens, scores)]
+        return {"type": "Unigram", "unk_id": 1, "vocab": vocab, "byte_fallback": self.flip()}
+
+    def precompiled(self):
+        rules = {source: target for source, target in RULES.items() if self.flip(0.8)}
+        for _ in range(self.rng.choice([0, 30])):
+            source = "".join(self.character() for _ in range(self.rng.choice([1, 1, 2, 3])))
+            if "\0" not in source:
+                # Never nothing: the library finds an added token that becomes "" everywhere.
+                rules[source] = "".join(self.character() for _ in range(self.rng.randrange(1, 4))
+                                        ).replace("\0", "x")
+        return {"type": "Precompiled",
+                "precompiled_charsmap": base64.b64encode(charsmap(rules or RULES)).decode()}
+
+    def metaspace(self):
+        return {"type": "Metaspace", "replacement": self.rng.choice("▁▁▁_é"), "split": self.flip(0.7),
+                "prepend_scheme": self.rng.choice(["always", "first", "never"])}
+
+    def unigram_tokenizer(self):
+        splitter, normalizer = self.metaspace(), self.precompiled()
+        if self.flip():
+            splitter = {"type": "Sequence", "pretokenizers": [self.pre_tokenizer(1), splitter]}
+        if self.flip(0.4):
+            parts = [self.normalizer(1), normalizer]
+            self.rng.shuffle(parts)
+            normalizer = {"type": "Sequence", "normalizers": parts}
+        return {"version": "1.0", "truncation": None, "padding": None,
+                "added_tokens": self.added_tokens(),
+                "normalizer": normalizer if self.flip(0.8) else None,
+                "pre_tokenizer": splitter if self.flip(0.8) else None,
+                "post_processor": self.post_processor(),
+                "decoder": self.metaspace() if self.flip(0.8) else self.decoder(),
+                "model": self.unigram()}
 
     def byte_level(self):
         return {"type": "ByteLevel", "add_prefix_space": self.flip(), "trim_offsets": self.flip(),
@@ -234,6 +285,8 @@ class Maker:
     def tokenizer(self):
         if self.flip(0.3):
             return self.bpe_tokenizer()
+        if self.flip(0.3):
+            return self.unigram_tokenizer()
         model = {"type": self.rng.choice(["WordPiece"] * 3 + ["WordLevel"]),
                  "vocab": self.vocabulary(), "unk_token": "[UNK]"}
         if model["type"] == "WordPiece":
