@@ -30,7 +30,7 @@ static mm_status run(const char *path, mm_error *error) {
         options.truncation = (mm_truncation){.max_length = i == 3 ? 12 : 0, .stride = 1};
         status = mm_tokenizer_encode(tokenizer, &encoding, text, strlen(text), i < 2 ? NULL : text,
                                      i < 2 ? 0 : strlen(text), &options, error);
-        mm_padding padding = {.multiple_of = 256 << i};
+        mm_padding padding = {.multiple_of = (size_t)256 << i};
         if (!status)
             status = mm_encodings_pad(&encoding, 1, &padding, error);
     }
