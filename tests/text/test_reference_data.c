@@ -238,7 +238,7 @@ static void test_model_folders(void **state) {
                                         "bert-oldnames",   "bert-sharded",    "distilbert-emb",
                                         "electra-emb",     "mpnet-emb",       "nomic-emb",
                                         "no-modules-json", "prompts-default", "prompts-excluded",
-                                        "st-lower-case"};
+                                        "st-lower-case",   "albert-emb"};
     if (!have_data())
         return;
     size_t failed = 0;
