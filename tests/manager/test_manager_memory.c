@@ -142,13 +142,14 @@ static void test_submit(void **state) {
 // A codec answers each object, or says that memory is out, and works afterwards.
 static void test_text_codec(void **state) {
     (void)state;
-    static const char *const lines[] = {
-        "{\"text\": \"one two three four five\", \"pair\": \"six\", \"truncation\": "
-        "{\"max_length\": 9, "
-        "\"stride\": 1}, \"padding\": {\"length\": 40}}",
-        "{\"texts\": [\"one\", \"two three\"], \"padding\": {\"pad_to_multiple_of\": 64}}",
-        "{\"ids\": [1, 2, 3], \"skip_special_tokens\": false, "
-        "\"clean_up_tokenization_spaces\": true}"};
+    static const char single[] = "{\"text\": \"one two three four five\", \"pair\": \"six\", "
+                                 "\"truncation\": {\"max_length\": 9, \"stride\": 1}, "
+                                 "\"padding\": {\"length\": 40}}";
+    static const char batch[] = "{\"texts\": [\"one\", \"two three\"], "
+                                "\"padding\": {\"pad_to_multiple_of\": 64}}";
+    static const char ids[] = "{\"ids\": [1, 2, 3], \"skip_special_tokens\": false, "
+                              "\"clean_up_tokenization_spaces\": true}";
+    const char *const lines[] = {single, batch, ids};
     mm_status status;
     mm_error error = {0};
     mm_text_codec *codec;
