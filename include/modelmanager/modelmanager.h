@@ -221,6 +221,9 @@ typedef bool (*mm_pull_callback)(const mm_pull_progress *progress, void *payload
 MM_API mm_status mm_model_pull(char **out, mm_manager *manager, const char *model_name,
                                const char *revision, mm_pull_callback callback, void *payload,
                                mm_error *error);
+// The models of models_dir and of the user's own Hub cache as a JSON object: {"models":
+// [{"model_name", "revision", "refs", "complete", "bytes", "directory"}]}. Free with mm_text_free.
+MM_API mm_status mm_model_list(char **out, mm_manager *manager, mm_error *error);
 // The machine's measured limits: {"threads", "f32_gflops", "bf16_gflops" (or null), "read_gbps"}.
 MM_API mm_status mm_bench_peak(char **out, int threads, mm_error *error);
 

@@ -43,6 +43,7 @@ extern const mm_command mm_command_task;
 extern const mm_command mm_command_tokenize;
 extern const mm_command mm_command_inspect;
 extern const mm_command mm_command_bench;
+extern const mm_command mm_command_models;
 extern const mm_command mm_command_pull;
 
 #endif

@@ -44,7 +44,7 @@ static bool has_file(const char *directory, const char *name) {
 }
 
 // A snapshot that a download has not finished lacks files or has links that lead nowhere.
-static bool snapshot_complete(const char *directory, bool need_weights) {
+bool mm_hub_snapshot_complete(const char *directory, bool need_weights) {
     static const char *const starts[] = {"config.json", "modules.json", "tokenizer.json"};
     static const char *const weights[] = {"model.safetensors", "model.safetensors.index.json",
                                           "pytorch_model.bin", "pytorch_model.bin.index.json",
@@ -96,7 +96,8 @@ static mm_status find_snapshot(mm_hub_model *out, const char *cache, const char 
     if (!status && commit) {
         if (!mm_buffer_printf(&path, "/snapshots/%s", commit)) {
             status = mm_fail_memory(error, "a path");
-        } else if (mm_directory_exists(path.data) && snapshot_complete(path.data, need_weights)) {
+        } else if (mm_directory_exists(path.data) &&
+                   mm_hub_snapshot_complete(path.data, need_weights)) {
             out->kind = MM_NAME_REPOSITORY;
             out->name = mm_strdup(name);
             out->directory = mm_buffer_detach(&path);

@@ -27,6 +27,8 @@ typedef struct mm_hub_model {
 mm_status mm_hub_find(mm_hub_model *out, const mm_hub_places *places, const char *name,
                       const char *revision, bool need_weights, mm_error *error);
 void mm_hub_model_free(mm_hub_model *model); // leaves a zeroed one
+// Whether a snapshot's folder holds what a model needs, as far as a look at its files tells.
+bool mm_hub_snapshot_complete(const char *directory, bool need_weights);
 
 // The user's own cache as huggingface_hub finds it, from those environment variables (NULL or ""
 // = unset): HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME, HOME. *out is the

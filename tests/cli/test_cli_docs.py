@@ -22,7 +22,7 @@ def help_examples():
     if not program.exists():
         return []
     found = []
-    for command in ["embed", "task", "tokenize", "inspect", "pull", "bench"]:
+    for command in ["embed", "task", "tokenize", "inspect", "pull", "models", "bench"]:
         text = subprocess.run([program, command, "--help"], capture_output=True, check=True,
                               text=True).stdout
         found += [line.strip() for line in text.split("\nExamples:\n")[1].splitlines()]
@@ -79,7 +79,7 @@ def test_help(desk, script):
 
 def test_the_document_names_every_command_and_option(mm):
     text = DOCUMENT.read_text(encoding="utf-8")
-    for command in ["embed", "task", "tokenize", "inspect", "pull", "bench"]:
+    for command in ["embed", "task", "tokenize", "inspect", "pull", "models", "bench"]:
         assert f"## mm {command}" in text
         options = mm(command, "--help").stdout.decode().split("Options:")[1].split("Parameters")[0]
         for option in re.findall(r"^  (--[\w-]+)", options, re.MULTILINE):

@@ -340,3 +340,27 @@ def test_unreachable(hub, mm, repository):
     mm.pull(NAME)
     answer = mm.pull(NAME, HF_ENDPOINT=nowhere)
     assert answer["from_cache"] is True and answer["revision"] == repository.head
+
+
+# ---- mm models ---------------------------------------------------------------------------------
+
+def test_models(hub, mm, repository):
+    status, out, _ = mm.run("models", "--json")
+    assert status == 0 and json.loads(out) == {"models": []}
+    first = mm.pull(NAME)
+    repository.commit("v2", {**model_files(), "config.json": b'{"other": 1}'})
+    second = mm.pull(f"{NAME}@v2")
+    (mm.repository(NAME) / "snapshots" / second["revision"] / "model.safetensors").unlink()
+    hub.add("bare", model_files())
+    mm.pull("bare")
+    models = {(model["model_name"], model["revision"]): model for model
+              in json.loads(mm.run("models", "--json")[1])["models"]}
+    assert len(models) == 3
+    model = models[NAME, first["revision"]]
+    assert model["refs"] == "main" and model["complete"] is True
+    assert model["bytes"] == first["bytes"] and os.path.samefile(mm.folder / model["directory"],
+                                                                 mm.folder / first["directory"])
+    assert models[NAME, second["revision"]]["complete"] is False
+    lines = mm.run("models")[1].splitlines()
+    assert len(lines) == 4 and any(line.startswith("bare ") for line in lines)
+    assert mm.run("models", "remove")[0] == 2
