@@ -19,7 +19,7 @@ static const char *const required[] = {
     "electra-emb",       "mpnet-emb",       "no-modules-json",     "pool-cls-mean",
     "pool-lasttoken",    "pool-max",        "pool-meansqrt",       "pool-max-mean-lasttoken",
     "pool-weightedmean", "prompts-default", "prompts-excluded",    "st-lower-case",
-    "truncate-dim",
+    "truncate-dim",      "albert-emb",      "roberta-emb",
 };
 enum { REQUIRED_COUNT = sizeof required / sizeof required[0] };
 

@@ -20,10 +20,13 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import LayerNorm, Pooling
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import (AlbertConfig, AutoModel, BertConfig, DistilBertConfig, ElectraConfig,
-                          MPNetConfig)
+from transformers import (AlbertConfig, AutoModel, AutoTokenizer, BertConfig, DistilBertConfig,
+                          ElectraConfig, MPNetConfig, RobertaConfig, XLMRobertaConfig)
 
 HERE = Path(__file__).resolve().parent
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                   "added_tokens.json", "vocab.txt", "vocab.json", "merges.txt",
+                   "sentencepiece.bpe.model")
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 MPNET_SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 
@@ -92,6 +95,16 @@ def write_mpnet_tokenizer(folder):
     return vocabulary
 
 
+def copy_tokenizer(source):
+    """The tokenizer files of a fixture of tests/text/data; answers a writer like those above."""
+    def write(folder):
+        for path in (HERE.parent / "text" / "data" / source).iterdir():
+            if path.name != "golden.jsonl":
+                shutil.copy(path, folder / path.name)
+        return AutoTokenizer.from_pretrained(folder)
+    return write
+
+
 def write_json(path, value):
     path.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
@@ -120,6 +133,14 @@ CONFIGS = {
         vocab_size=vocab, hidden_size=size, num_hidden_layers=2, num_attention_heads=4,
         intermediate_size=2 * size, max_position_embeddings=98, pad_token_id=1, bos_token_id=0,
         eos_token_id=2, layer_norm_eps=1e-5, **more),
+    "roberta": lambda size, vocab, **more: RobertaConfig(
+        vocab_size=vocab, hidden_size=size, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=2 * size, max_position_embeddings=98, type_vocab_size=1,
+        layer_norm_eps=1e-5, pad_token_id=1, **more),
+    "xlm-roberta": lambda size, vocab, **more: XLMRobertaConfig(
+        vocab_size=vocab, hidden_size=size, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=2 * size, max_position_embeddings=98, type_vocab_size=1,
+        layer_norm_eps=1e-5, pad_token_id=1, **more),
     "electra": lambda size, vocab, **more: ElectraConfig(
         vocab_size=vocab, embedding_size=size // 2, hidden_size=size, num_hidden_layers=2,
         num_attention_heads=4, intermediate_size=2 * size, max_position_embeddings=96, **more),
@@ -167,7 +188,7 @@ def assemble(folder, heads, max_length=64, lower=False, form="usual", **more):
     transformer = Transformer(str(plain), model_kwargs={"dtype": "auto"})
     stack = SentenceTransformer(modules=[transformer, *heads], device="cpu", **more)
     stack.save_pretrained(str(folder), create_model_card=False)
-    for kept in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
+    for kept in TOKENIZER_FILES:
         (folder / kept).unlink(missing_ok=True)
         if (plain / kept).exists():
             shutil.copy(plain / kept, folder / kept)
@@ -221,6 +242,12 @@ CASES = {
     "distilbert-mean": ("DistilBERT", {"family": "distilbert"}, lambda g: [Pooling(48, "mean")], {}),
     "mpnet-mean-normalize": ("MPNet: relative positions, offset, no token types",
                              {"family": "mpnet"}, lambda g: [Pooling(48, "mean"), Normalize()], {}),
+    "roberta-mean": ("RoBERTa: positions start behind the padding id; vocab.json and merges.txt",
+                     {"family": "roberta", "tokenizer": copy_tokenizer("merges-roberta")},
+                     lambda g: [Pooling(48, "mean"), Normalize()], {}),
+    "xlm-roberta-cls": ("XLM-RoBERTa; a SentencePiece file",
+                        {"family": "xlm-roberta", "tokenizer": copy_tokenizer("spiece-xlmr")},
+                        lambda g: [Pooling(48, "cls")], {}),
     "electra-cls": ("ELECTRA: narrow embeddings, projected", {"family": "electra"},
                     lambda g: [Pooling(48, "cls")], {}),
     "albert-mean": ("ALBERT: narrow embeddings, four steps over two groups of two layers",
