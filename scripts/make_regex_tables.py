@@ -5,7 +5,7 @@
     python3 scripts/make_regex_tables.py > src/text/regex_tables.c
 
 The reference is the `tokenizers` wheel, asked about every code point. Its regexes know a newer
-Unicode than PCRE2, so the tables also say where the installed PCRE2 has other general categories.
+Unicode than PCRE2, so the tables also say which general categories the installed PCRE2 sees.
 Run it again when either changes, then clang-format the result.
 """
 import ctypes
@@ -151,6 +151,32 @@ class Pcre2:
         return [values[code] for code in CODES]
 
 
+def clusters():
+    """What \\X knows of characters; no names that \\p{..} could mean."""
+    cut = pre_tokenizers.Split(Regex(r"\X"), "isolated").pre_tokenize_str
+
+    def whole(text):
+        return len(cut(text)) == 1
+    extends = [c for c in CODES if whole("a" + chr(c))]
+    control = [c for c in CODES if not whole(chr(c) + "\u0301")]
+    yield "+control", control
+    yield "+extends", extends
+    yield "+joins", [c for c in extends if whole(f"\U0001f600{chr(c)}\u200d\U0001f600")]
+    yield "+prepends", [c for c in CODES if whole(chr(c) + "a")]
+    yield "+pictograph", [c for c in CODES if whole(f"\U0001f600\u200d{chr(c)}")
+                          and not whole("a" + chr(c))]
+    # Hangul by what it goes before and after.
+    before_v = [c for c in CODES if whole(chr(c) + "\u1161") and not whole(chr(c) + "a")]
+    after_v = [c for c in CODES if whole("\u1161" + chr(c)) and c not in set(extends)]
+    leads = [c for c in before_v if whole(chr(c) + "\uac00")]
+    vowels = [c for c in after_v if whole(chr(c) + "\u1161")]
+    yield "+lead", leads
+    yield "+vowel", vowels
+    yield "+trail", [c for c in after_v if c not in set(vowels)]
+    yield "+lv", sorted(set(before_v) - set(leads) - set(vowels))
+    yield "+lvt", [c for c in range(0xAC00, 0xD7A4) if (c - 0xAC00) % 28]
+
+
 def print_properties():
     print("// Ranges of the named properties, one after the other.")
     print("const mm_code_range mm_property_ranges[] = {")
@@ -161,6 +187,11 @@ def print_properties():
         print("".join(f"{{0x{first:X}, 0x{last:X}}}," for first, last in part))
         for name in names:
             rows.append((name.lower().replace("_", ""), total, len(part)))
+        total += len(part)
+    for name, codes in clusters():
+        part = ranges(codes)
+        print("".join(f"{{0x{first:X}, 0x{last:X}}}," for first, last in part))
+        rows.append((name, total, len(part)))
         total += len(part)
     print("};\n\n// Sorted by name.\nconst mm_property mm_properties[] = {")
     for name, start, count in sorted(rows):
@@ -204,15 +235,7 @@ def main():
     theirs, ours = categories(), pcre2.categories()
     print_runs("category", "First code point << 8 | general category in regexes", theirs)
     print(f'const char mm_pcre2_unicode[] = "{pcre2.unicode_version()}";')
-    print("// Where PCRE2 has another category: first << 8 | its category, and the last.")
-    print("const mm_code_range mm_pcre2_categories[] = {")
-    count = 0
-    for number in range(len(CATEGORIES)):
-        differs = [c for c, a, b in zip(CODES, theirs, ours) if a != b and b == number]
-        for first, last in ranges(differs):
-            print(f"{{0x{first << 8 | number:X}, 0x{last:X}}},")
-            count += 1
-    print(f"}};\nconst size_t mm_pcre2_categories_count = {count};\n")
+    print_runs("pcre2_category", "First code point << 8 | general category in PCRE2", ours)
     print_properties()
     print_folds()
 

@@ -169,8 +169,9 @@ static mm_status show_all(mm_added_tokens *tokens, const mm_stage_list *normaliz
             token->shown_length = rewrite.length;
         }
     }
+    mm_status status = ok ? MM_STATUS_OK : mm_rewrite_error(&rewrite, "added tokens", error);
     mm_rewrite_free(&rewrite);
-    return ok ? MM_STATUS_OK : mm_fail_memory(error, "added tokens");
+    return status;
 }
 
 // Special tokens come first in the reference library's lists, which matters when two tokens have

@@ -90,10 +90,13 @@ mm_status mm_decoder_run(const mm_decoder_list *list, mm_decode_texts *texts, ch
         ok = join(&next.bytes, texts);
         result = &next.bytes;
     }
+    const char *failure = texts->failure; // of the last step
     size_t length = result->length;
     char *data = ok ? mm_buffer_detach(result) : NULL;
     mm_decode_texts_free(&next);
     mm_decode_texts_free(texts);
+    if (failure)
+        return mm_fail(error, MM_STATUS_MODEL_UNSUPPORTED, "%s", failure);
     if (!data)
         return mm_fail_memory(error, "decoded text");
     *out = data;

@@ -14,6 +14,7 @@ typedef struct mm_decode_texts {
     mm_buffer bytes;
     size_t *ends;
     size_t count, capacity;
+    const char *failure; // why a step failed, when it is not for want of memory; borrowed
 } mm_decode_texts;
 
 // What a kind looks at, for decoding id by id (text/stream_decoder.c).
@@ -28,7 +29,8 @@ typedef enum mm_decoder_reach {
 
 typedef struct mm_decoder_kind {
     mm_stage_kind stage;
-    // Appends to `out` what becomes of the texts of `in`; false when out of memory.
+    // Appends to `out` what becomes of the texts of `in`; false when out of memory, or as
+    // out->failure says.
     bool (*apply)(const void *settings, const mm_decode_texts *in, mm_decode_texts *out);
     mm_decoder_reach reach;
     // How many bytes of a text decide what becomes of it, the rest staying as it is; SIZE_MAX when

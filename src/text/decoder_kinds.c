@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "text/clean_up.h"
+#include "text/text_pattern.h"
 #include "text/unicode_text.h"
 
 #include <string.h>
@@ -81,21 +82,6 @@ static bool apply_fuse(const void *settings, const mm_decode_texts *in, mm_decod
     return mm_decode_texts_add(out, in->bytes.length ? in->bytes.data : "", in->bytes.length);
 }
 
-static mm_status read_replace(void **out, const json_t *config, const char *where,
-                              mm_error *error) {
-    const json_t *pattern = json_object_get(config, "pattern");
-    const json_t *content = json_object_get(config, "content");
-    if (json_is_string(json_object_get(pattern, "Regex")))
-        return mm_fail(error, MM_STATUS_MODEL_UNSUPPORTED,
-                       "%s: the decoder \"Replace\" with a Regex pattern is not supported", where);
-    pattern = json_object_get(pattern, "String");
-    if (!json_is_string(pattern) || !json_is_string(content))
-        return mm_fail(error, MM_STATUS_MODEL_CORRUPT,
-                       "%s: Replace needs \"pattern\" {\"String\"} and \"content\"", where);
-    return make_settings(out, json_string_value(pattern), json_string_length(pattern),
-                         json_string_value(content), json_string_length(content), false, error);
-}
-
 // A text with `to` in the place of every `from`; an empty `from` is found around every character.
 static bool append_replaced(mm_buffer *out, const char *text, size_t length, const char *from,
                             size_t from_length, const char *to, size_t to_length) {
@@ -118,18 +104,69 @@ static bool append_replaced(mm_buffer *out, const char *text, size_t length, con
     return from_length || mm_buffer_append(out, to, to_length);
 }
 
-static bool apply_replace(const void *settings, const mm_decode_texts *in, mm_decode_texts *out) {
-    const settings_pair *own = settings;
-    for (size_t i = 0; i < in->count; i++) {
-        size_t start = mm_decode_texts_start(in, i);
-        if (in->ends[i] > start &&
-            !append_replaced(&out->bytes, in->bytes.data + start, in->ends[i] - start, own->bytes,
-                             own->first_length, own->bytes + own->first_length, own->second_length))
+typedef struct replace {
+    mm_text_pattern pattern;
+    char *content;
+    size_t length;
+} replace;
+
+static void release_replace(void *settings) {
+    replace *own = settings;
+    mm_text_pattern_free(&own->pattern);
+    mm_free(own->content);
+    mm_free(own);
+}
+
+static mm_status read_replace(void **out, const json_t *config, const char *where,
+                              mm_error *error) {
+    const json_t *content = json_object_get(config, "content");
+    if (!json_is_string(content))
+        return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: Replace needs \"content\"", where);
+    replace *made = mm_calloc(1, sizeof(*made));
+    if (!made)
+        return mm_fail_memory(error, "Replace");
+    made->length = json_string_length(content);
+    made->content = mm_strndup(json_string_value(content), made->length);
+    mm_status status =
+        made->content
+            ? mm_text_pattern_read(&made->pattern, json_object_get(config, "pattern"), where, error)
+            : mm_fail_memory(error, "Replace");
+    if (status)
+        release_replace(made);
+    else
+        *out = made;
+    return status;
+}
+
+// Appends one text to out->bytes.
+static bool replace_text(const replace *own, mm_regex_scratch **scratch, const char *text,
+                         size_t length, mm_decode_texts *out) {
+    mm_text_finder finder;
+    size_t done = 0;
+    if (!mm_text_find_begin(&finder, &own->pattern, scratch, text, length))
+        return false;
+    mm_regex_result result;
+    while ((result = mm_text_find_next(&finder)) == MM_REGEX_FOUND) {
+        if (!mm_buffer_append(&out->bytes, text + done, finder.search.start - done) ||
+            !mm_buffer_append(&out->bytes, own->content, own->length))
             return false;
-        if (!mm_decode_texts_end(out))
-            return false;
+        done = finder.search.end;
     }
-    return true;
+    out->failure = mm_text_find_failure(&finder, result);
+    return result == MM_REGEX_END && mm_buffer_append(&out->bytes, text + done, length - done);
+}
+
+static bool apply_replace(const void *settings, const mm_decode_texts *in, mm_decode_texts *out) {
+    mm_regex_scratch *scratch = NULL;
+    bool ok = true;
+    for (size_t i = 0; i < in->count && ok; i++) {
+        size_t start = mm_decode_texts_start(in, i), length = in->ends[i] - start;
+        ok = (length == 0 ||
+              replace_text(settings, &scratch, in->bytes.data + start, length, out)) &&
+             mm_decode_texts_end(out);
+    }
+    mm_regex_scratch_free(scratch);
+    return ok;
 }
 
 static mm_status read_strip(void **out, const json_t *config, const char *where, mm_error *error) {
@@ -308,7 +345,7 @@ static size_t head_of_strip(const void *settings) {
 static const mm_decoder_kind kinds[] = {
     {{"WordPiece", read_wordpiece, NULL}, apply_wordpiece, MM_REACH_TEXT, NULL},
     {{"Fuse", NULL, NULL}, apply_fuse, MM_REACH_JOIN, NULL},
-    {{"Replace", read_replace, NULL}, apply_replace, MM_REACH_TEXT, NULL},
+    {{"Replace", read_replace, release_replace}, apply_replace, MM_REACH_TEXT, NULL},
     {{"Strip", read_strip, NULL}, apply_strip, MM_REACH_TEXT, head_of_strip},
     {{"BPEDecoder", read_bpe, NULL}, apply_bpe, MM_REACH_NEXT, NULL},
     {{"ByteFallback", NULL, NULL}, apply_byte_fallback, MM_REACH_BYTES, NULL},

@@ -4,6 +4,7 @@
 #include "text/normalizer_kinds.h"
 
 #include "base/memory.h"
+#include "text/text_pattern.h"
 
 #include <string.h>
 
@@ -47,79 +48,89 @@ void mm_strip_apply(const void *settings, mm_rewrite *rewrite) {
     mm_rewrite_finish(rewrite);
 }
 
-// Two texts of any bytes in one block.
-typedef struct text_pair {
-    const char *first, *second;
-    size_t first_length, second_length;
-} text_pair;
+typedef struct replace {
+    mm_text_pattern pattern;
+    char *content;
+    size_t length;
+} replace;
 
-static mm_status make_pair(void **settings, const json_t *first, const json_t *second,
-                           mm_error *error) {
-    size_t first_length = json_string_length(first), second_length = json_string_length(second);
-    text_pair *pair = mm_malloc(sizeof(*pair) + first_length + second_length);
-    if (!pair)
-        return mm_fail_memory(error, "a normalizer");
-    char *bytes = (char *)(pair + 1);
-    *pair = (text_pair){bytes, bytes + first_length, first_length, second_length};
-    if (first_length)
-        memcpy(bytes, json_string_value(first), first_length);
-    if (second_length)
-        memcpy(bytes + first_length, json_string_value(second), second_length);
-    *settings = pair;
-    return MM_STATUS_OK;
+void mm_replace_release(void *settings) {
+    replace *own = settings;
+    mm_text_pattern_free(&own->pattern);
+    mm_free(own->content);
+    mm_free(own);
 }
 
 mm_status mm_replace_read(void **settings, const json_t *config, const char *where,
                           mm_error *error) {
-    const json_t *pattern = json_object_get(config, "pattern");
     const json_t *content = json_object_get(config, "content");
-    if (json_is_string(json_object_get(pattern, "Regex")))
-        return mm_fail(error, MM_STATUS_MODEL_UNSUPPORTED,
-                       "%s: the normalizer \"Replace\" with a Regex pattern is not supported",
-                       where);
-    pattern = json_object_get(pattern, "String");
-    if (!json_is_string(pattern) || !json_is_string(content))
-        return mm_fail(error, MM_STATUS_MODEL_CORRUPT,
-                       "%s: Replace needs \"pattern\" {\"String\"} and \"content\"", where);
-    return make_pair(settings, pattern, content, error);
+    if (!json_is_string(content))
+        return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: Replace needs \"content\"", where);
+    replace *made = mm_calloc(1, sizeof(*made));
+    if (!made)
+        return mm_fail_memory(error, "Replace");
+    made->length = json_string_length(content);
+    made->content = mm_strndup(json_string_value(content), made->length);
+    mm_status status =
+        made->content
+            ? mm_text_pattern_read(&made->pattern, json_object_get(config, "pattern"), where, error)
+            : mm_fail_memory(error, "Replace");
+    if (status)
+        mm_replace_release(made);
+    else
+        *settings = made;
+    return status;
 }
 
 void mm_replace_apply(const void *settings, mm_rewrite *rewrite) {
-    const text_pair *pair = settings;
-    if (pair->first_length == 0)
+    const replace *own = settings;
+    mm_text_finder finder;
+    if (rewrite->length == 0)
         return;
     mm_rewrite_start(rewrite);
-    while (rewrite->read < rewrite->length && !rewrite->failed) {
-        const char *from = rewrite->text + rewrite->read;
-        const char *found =
-            memmem(from, rewrite->length - rewrite->read, pair->first, pair->first_length);
-        if (!found)
-            break;
-        mm_rewrite_copy(rewrite, (size_t)(found - from));
-        mm_rewrite_drop(rewrite, pair->first_length);
-        mm_rewrite_insert_text(rewrite, pair->second, pair->second_length);
+    mm_regex_result result = MM_REGEX_NO_MEMORY;
+    if (mm_text_find_begin(&finder, &own->pattern, &rewrite->regex_scratch, rewrite->text,
+                           rewrite->length)) {
+        while ((result = mm_text_find_next(&finder)) == MM_REGEX_FOUND && !rewrite->failed) {
+            mm_rewrite_copy(rewrite, finder.search.start - rewrite->read);
+            mm_rewrite_drop(rewrite, finder.search.end - finder.search.start);
+            mm_rewrite_insert_text(rewrite, own->content, own->length);
+        }
+        rewrite->failure = mm_text_find_failure(&finder, result);
     }
+    rewrite->failed = rewrite->failed || result != MM_REGEX_END;
     mm_rewrite_copy(rewrite, rewrite->length - rewrite->read);
     mm_rewrite_finish(rewrite);
 }
+
+typedef struct prepend {
+    size_t length;
+    char text[];
+} prepend;
 
 mm_status mm_prepend_read(void **settings, const json_t *config, const char *where,
                           mm_error *error) {
     const json_t *text = json_object_get(config, "prepend");
     if (!json_is_string(text))
         return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: \"prepend\" must be a string", where);
-    return make_pair(settings, text, NULL, error);
+    prepend *made = mm_malloc(sizeof(*made) + json_string_length(text));
+    if (!made)
+        return mm_fail_memory(error, "Prepend");
+    made->length = json_string_length(text);
+    memcpy(made->text, json_string_value(text), made->length);
+    *settings = made;
+    return MM_STATUS_OK;
 }
 
 void mm_prepend_apply(const void *settings, mm_rewrite *rewrite) {
-    const text_pair *pair = settings;
-    if (rewrite->length == 0 || pair->first_length == 0)
+    const prepend *own = settings;
+    if (rewrite->length == 0 || own->length == 0)
         return;
     mm_rewrite_start(rewrite);
     // As in the reference library, what is put in front has the origin of the first character.
     size_t first = mm_unicode_width(rewrite->text[0]);
     mm_rewrite_drop(rewrite, first);
-    mm_rewrite_insert_text(rewrite, pair->first, pair->first_length);
+    mm_rewrite_insert_text(rewrite, own->text, own->length);
     rewrite->read = 0;
     mm_rewrite_copy(rewrite, rewrite->length);
     mm_rewrite_finish(rewrite);

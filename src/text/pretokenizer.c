@@ -11,6 +11,7 @@ static const mm_pretokenizer_kind kinds[] = {
     {{"Punctuation", mm_punctuation_read, NULL}, mm_punctuation_split, NULL, NULL},
     {{"Digits", mm_digits_read, NULL}, mm_digits_split, NULL, NULL},
     {{"CharDelimiterSplit", mm_delimiter_read, NULL}, mm_delimiter_split, NULL, NULL},
+    {{"Split", mm_split_read, mm_split_release}, NULL, mm_split_rewrite, NULL},
     {{"Whitespace", NULL, NULL}, mm_whitespace_words_split, NULL, NULL},
     {{"UnicodeScripts", NULL, NULL}, mm_scripts_split, NULL, NULL},
     {{"FixedLength", mm_fixed_length_read, NULL}, mm_fixed_length_split, NULL, NULL},

@@ -11,11 +11,13 @@
 
 typedef struct mm_pretokenizer_kind {
     mm_stage_kind stage;
-    // A kind has one of the two. Both fail for want of memory only, and return false then.
+    // A kind has one of the two. Both return false when they fail: for want of memory, or as
+    // work->text.failure says.
     // Appends the parts of one piece of `text` to `out`, none of them empty.
     bool (*split)(const void *settings, const char *text, mm_span piece, mm_piece_list *out);
-    // For kinds that change the text too: rewrites all of work->text and fills work->next_pieces
-    // with what becomes of work->pieces. The text between two pieces is dropped.
+    // For kinds that change the text too, or need what is in `work`: rewrites all of work->text and
+    // fills work->next_pieces with what becomes of work->pieces. The text between two pieces is
+    // dropped.
     bool (*rewrite)(const void *settings, mm_encode_work *work);
     // Whether it must know which piece begins the original text; NULL: it need not.
     bool (*wants_origins)(const void *settings);

@@ -126,18 +126,29 @@ static mm_status keep_number(void **settings, uint32_t number, mm_error *error) 
     return MM_STATUS_OK;
 }
 
-mm_status mm_punctuation_read(void **settings, const json_t *config, const char *where,
-                              mm_error *error) {
+mm_status mm_split_behavior_read(mm_split_behavior *behavior, const json_t *config,
+                                 const char *fallback, const char *where, mm_error *error) {
     static const char *const names[] = {"Removed", "Isolated", "MergedWithPrevious",
                                         "MergedWithNext", "Contiguous"};
     const char *name;
-    mm_status status = mm_json_get_string(&name, config, "behavior", "Isolated", where, error);
+    mm_status status = mm_json_get_string(&name, config, "behavior", fallback, where, error);
     if (status)
         return status;
-    for (uint32_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strcmp(name, names[i]) == 0)
-            return keep_number(settings, i, error);
-    return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: unknown behavior \"%s\"", where, name);
+    for (unsigned i = 0; name && i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            *behavior = (mm_split_behavior)i;
+            return MM_STATUS_OK;
+        }
+    }
+    return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: unknown behavior \"%s\"", where,
+                   name ? name : "");
+}
+
+mm_status mm_punctuation_read(void **settings, const json_t *config, const char *where,
+                              mm_error *error) {
+    mm_split_behavior behavior;
+    mm_status status = mm_split_behavior_read(&behavior, config, "Isolated", where, error);
+    return status ? status : keep_number(settings, behavior, error);
 }
 
 bool mm_punctuation_split(const void *settings, const char *text, mm_span piece,

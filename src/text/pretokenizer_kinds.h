@@ -43,4 +43,11 @@ typedef enum mm_split_behavior {
     MM_SPLIT_CONTIGUOUS,
 } mm_split_behavior;
 
+// Reads "behavior"; `fallback` NULL: it must be there.
+mm_status mm_split_behavior_read(mm_split_behavior *behavior, const json_t *config,
+                                 const char *fallback, const char *where, mm_error *error);
+mm_status mm_split_read(void **settings, const json_t *config, const char *where, mm_error *error);
+void mm_split_release(void *settings);
+bool mm_split_rewrite(const void *settings, mm_encode_work *work);
+
 #endif

@@ -54,10 +54,10 @@ extern const size_t mm_script_runs_count;
 extern const uint32_t mm_category_runs[]; // mm_category
 extern const size_t mm_category_runs_count;
 
-// Where PCRE2 with this version of Unicode has another category: first << 8 | category, last.
+// The same as PCRE2 with this version of Unicode sees it.
 extern const char mm_pcre2_unicode[];
-extern const mm_code_range mm_pcre2_categories[];
-extern const size_t mm_pcre2_categories_count;
+extern const uint32_t mm_pcre2_category_runs[];
+extern const size_t mm_pcre2_category_runs_count;
 
 extern const mm_code_range mm_property_ranges[];
 extern const mm_property mm_properties[]; // sorted by name

@@ -14,7 +14,14 @@ void mm_rewrite_free(mm_rewrite *rewrite) {
     mm_free(rewrite->marks.items);
     mm_free(rewrite->sorted.items);
     mm_free(rewrite->waiting.items);
+    mm_regex_scratch_free(rewrite->regex_scratch);
     *rewrite = (mm_rewrite){0};
+}
+
+mm_status mm_rewrite_error(const mm_rewrite *rewrite, const char *what, mm_error *error) {
+    if (rewrite->failure)
+        return mm_fail(error, MM_STATUS_MODEL_UNSUPPORTED, "%s", rewrite->failure);
+    return mm_fail_memory(error, what);
 }
 
 static bool reserve(mm_rewrite *rewrite, mm_rewrite_buffer *buffer, size_t need) {
@@ -68,6 +75,7 @@ void mm_rewrite_begin(mm_rewrite *rewrite, const char *text, size_t length, size
     rewrite->origins = NULL;
     rewrite->out = &rewrite->buffers[0];
     rewrite->failed = false;
+    rewrite->failure = NULL;
     if (want_origins)
         set_identity(rewrite);
 }
@@ -84,6 +92,7 @@ void mm_rewrite_begin_part(mm_rewrite *rewrite, const mm_rewrite *whole, size_t 
     }
     rewrite->out = &rewrite->buffers[0];
     rewrite->failed = false;
+    rewrite->failure = NULL;
 }
 
 void mm_rewrite_start(mm_rewrite *rewrite) {

@@ -4,11 +4,13 @@
 // A step reads `text` and writes a new one; mm_rewrite_finish makes that the input of the next
 // step. Origins are kept only when offsets are wanted; they follow the reference library's rule: a
 // character that replaces another has its origin, an inserted one that of the input before it.
-// Belongs to one thread and is reused from text to text. Out of memory: `failed`, and the step's
-// output is short; whoever runs the steps looks at it once at the end.
+// Belongs to one thread and is reused from text to text. When a step fails, for want of memory or
+// as `failure` says, `failed` is set and its output is short; whoever runs the steps looks at it
+// once at the end.
 #ifndef MM_TEXT_REWRITE_H
 #define MM_TEXT_REWRITE_H
 
+#include "text/regex.h"
 #include "text/unicode_text.h"
 
 typedef struct mm_span {
@@ -42,7 +44,9 @@ typedef struct mm_rewrite {
     mm_rewrite_buffer *out; // one of the two
     mm_rewrite_buffer buffers[2];
     mm_mark_list marks, sorted, waiting; // scratch of the Unicode normal forms
+    mm_regex_scratch *regex_scratch;
     bool failed;
+    const char *failure; // why, when it is not for want of memory; borrowed
 } mm_rewrite;
 
 // `text` must be valid UTF-8 and live until the next begin; it starts at byte `base` of the
@@ -52,6 +56,8 @@ void mm_rewrite_begin(mm_rewrite *rewrite, const char *text, size_t length, size
 // Begins with a part of what another rewrite has come to; that one must stay as it is meanwhile.
 void mm_rewrite_begin_part(mm_rewrite *rewrite, const mm_rewrite *whole, size_t start, size_t end);
 void mm_rewrite_free(mm_rewrite *rewrite);
+// The error of a rewrite that failed; `what` names what memory was wanted for.
+mm_status mm_rewrite_error(const mm_rewrite *rewrite, const char *what, mm_error *error);
 
 // Between start and finish a step uses up the input from left to right:
 void mm_rewrite_start(mm_rewrite *rewrite);

@@ -313,6 +313,14 @@ void mm_stream_decoder_clean_up(mm_stream_decoder *decoder) {
     decoder->cleans_up = true;
 }
 
+// What a step said of its failure is in the texts that it was writing.
+static mm_status report(const mm_stream_decoder *decoder, mm_error *error) {
+    const char *failure = decoder->next.failure ? decoder->next.failure : decoder->one_out.failure;
+    if (failure)
+        return mm_fail(error, MM_STATUS_MODEL_UNSUPPORTED, "%s", failure);
+    return mm_fail_memory(error, "decoded text");
+}
+
 mm_status mm_stream_decoder_push(mm_stream_decoder *decoder, int32_t id, const char **out,
                                  size_t *length, mm_error *error) {
     size_t token_length = 0;
@@ -321,7 +329,7 @@ mm_status mm_stream_decoder_push(mm_stream_decoder *decoder, int32_t id, const c
     clear(&decoder->texts);
     bool ok = (!token || mm_decode_texts_add(&decoder->texts, token, token_length)) &&
               run_stages(decoder, false) && hand_out(decoder, out, length, false);
-    return ok ? MM_STATUS_OK : mm_fail_memory(error, "decoded text");
+    return ok ? MM_STATUS_OK : report(decoder, error);
 }
 
 mm_status mm_stream_decoder_finish(mm_stream_decoder *decoder, const char **out, size_t *length,
@@ -334,5 +342,5 @@ mm_status mm_stream_decoder_finish(mm_stream_decoder *decoder, const char **out,
     }
     decoder->begun = false;
     mm_buffer_clear(&decoder->unsettled);
-    return ok ? MM_STATUS_OK : mm_fail_memory(error, "decoded text");
+    return ok ? MM_STATUS_OK : report(decoder, error);
 }

@@ -65,7 +65,7 @@ static mm_status encode_plain(const mm_tokenizer *tokenizer, mm_encode_work *wor
                               size_t end, mm_error *error) {
     mm_rewrite_begin_part(&work->text, &work->normalized, start, end);
     if (!mm_pretokenizer_run(&tokenizer->pretokenizers, work))
-        return mm_fail_memory(error, "pieces of text");
+        return mm_rewrite_error(&work->text, "pieces of text", error);
     return tokenizer->model.kind->tokenize(&tokenizer->model, work, error);
 }
 
@@ -86,7 +86,7 @@ static mm_status encode_chunk(const mm_tokenizer *tokenizer, mm_encode_work *wor
     if (!normalized->failed)
         mm_normalizer_run(&tokenizer->normalizers, normalized);
     if (normalized->failed)
-        return mm_fail_memory(error, "normalized text");
+        return mm_rewrite_error(normalized, "normalized text", error);
     if (normalized->length > UINT32_MAX)
         return mm_fail(error, MM_STATUS_INPUT_TOO_LONG, "the normalized text exceeds 4 GiB");
     mm_added_cutter cutter = {.tokens = &tokenizer->added,

@@ -148,6 +148,9 @@ def pre_tokenizers():
     for kind in ("Whitespace", "UnicodeScripts", "FixedLength"):
         yield {"type": kind}
     yield {"type": "FixedLength", "length": 2}
+    for pattern in ({"String": "a"}, {"String": ""}, {"Regex": r"\p{L}+|(?i:'s)|[^\s\d&&\W]"},
+                    {"Regex": r"(?<x>a)\k<x>{1,2}|(?=b)\X|\b"}, {"Regex": "(a"}, {"Regex": "[[:alpha:]^-]"}):
+        yield {"type": "Split", "pattern": pattern, "behavior": "Contiguous", "invert": False}
 
 
 def post_processors():

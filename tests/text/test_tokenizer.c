@@ -387,9 +387,9 @@ static void test_bad_json(void **state) {
         {"{\"model\": {\"vocab\": {\"a\nb\": 1}}}", MM_STATUS_MODEL_CORRUPT, "entry"},
         {"{\"normalizer\": {\"type\": \"None\"}, " MODEL "}", MM_STATUS_MODEL_UNSUPPORTED, "None"},
         {"{\"normalizer\": {}, " MODEL "}", MM_STATUS_MODEL_CORRUPT, "type"},
-        {"{\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"Regex\": \"a\"}, \"content\": "
+        {"{\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"Regex\": \"(\"}, \"content\": "
          "\"\"}, " MODEL "}",
-         MM_STATUS_MODEL_UNSUPPORTED, "Regex"},
+         MM_STATUS_MODEL_CORRUPT, "the pattern \"(\""},
         {"{\"normalizer\": {\"type\": \"BertNormalizer\", \"lowercase\": 1}, " MODEL "}",
          MM_STATUS_MODEL_CORRUPT, "lowercase"},
         {"{\"pre_tokenizer\": {\"type\": \"ByteLevel\"}, " MODEL "}", MM_STATUS_MODEL_CORRUPT,
