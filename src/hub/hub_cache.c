@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 
 #include <limits.h>
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { MAX_PATH = 8192, MAX_REF_BYTES = 256 };
+enum { MAX_PATH = 8192, MAX_REF_BYTES = 256, MAX_INDEX_BYTES = 64 << 20 };
 
 void mm_hub_model_free(mm_hub_model *model) {
     mm_free(model->name);
@@ -43,18 +44,66 @@ static bool has_file(const char *directory, const char *name) {
     return found;
 }
 
+// All shards that the index names; what cannot be read is left for the loader to explain.
+static bool shards_there(const char *directory, const char *index) {
+    char *path = mm_path_join(directory, index);
+    json_t *object = NULL;
+    bool there = true;
+    if (path && mm_json_read_object(&object, path, MAX_INDEX_BYTES, NULL) == MM_STATUS_OK) {
+        const char *tensor;
+        json_t *shard;
+        json_object_foreach(json_object_get(object, "weight_map"), tensor, shard) {
+            there =
+                there && (!json_is_string(shard) || has_file(directory, json_string_value(shard)));
+        }
+    }
+    json_decref(object);
+    mm_free(path);
+    return there;
+}
+
+// The configuration of each module that has a folder and cannot do without.
+static bool modules_there(const char *directory) {
+    char *path = mm_path_join(directory, "modules.json");
+    char *text = NULL;
+    size_t length;
+    json_t *list = NULL;
+    bool there = true;
+    if (path && mm_file_exists(path) &&
+        mm_file_read(&text, &length, path, MAX_INDEX_BYTES, NULL) == MM_STATUS_OK)
+        (void)mm_json_parse(&list, text, length, path, MM_STATUS_MODEL_CORRUPT, NULL);
+    for (size_t i = 0; i < json_array_size(list) && there; i++) {
+        const json_t *module = json_array_get(list, i);
+        const char *folder = json_string_value(json_object_get(module, "path"));
+        const char *type = json_string_value(json_object_get(module, "type"));
+        if (!folder || !*folder || !type ||
+            !(strstr(type, "Pooling") || strstr(type, "Dense") || strstr(type, "LayerNorm")))
+            continue;
+        char *inside = mm_path_join(folder, "config.json");
+        there = !inside || has_file(directory, inside);
+        mm_free(inside);
+    }
+    json_decref(list);
+    mm_free(text);
+    mm_free(path);
+    return there;
+}
+
 // A snapshot that a download has not finished lacks files or has links that lead nowhere.
 bool mm_hub_snapshot_complete(const char *directory, bool need_weights) {
     static const char *const starts[] = {"config.json", "modules.json", "tokenizer.json"};
-    static const char *const weights[] = {"model.safetensors", "model.safetensors.index.json",
-                                          "pytorch_model.bin", "pytorch_model.bin.index.json",
-                                          "0_StaticEmbedding/model.safetensors"};
+    static const char *const weights[] = {
+        "model.safetensors", "pytorch_model.bin", "pytorch_model.bin.index.json",
+        "0_StaticEmbedding/model.safetensors", "0_Transformer/model.safetensors"};
+    static const char index[] = "model.safetensors.index.json";
     bool started = false, weighted = !need_weights;
     for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
         started |= has_file(directory, starts[i]);
     for (size_t i = 0; i < sizeof(weights) / sizeof(weights[0]) && !weighted; i++)
         weighted = has_file(directory, weights[i]);
-    return started && weighted;
+    if (!weighted)
+        weighted = has_file(directory, index) && shards_there(directory, index);
+    return started && weighted && (!need_weights || modules_there(directory));
 }
 
 // refs/REVISION holds the commit. *out stays NULL when there is none.

@@ -110,11 +110,13 @@ static mm_status add_entry(mm_hub_tree *tree, const json_t *entry, mm_error *err
     const json_t *size = json_object_get(is_lfs ? lfs : entry, "size");
     if (!is_hash(etag, is_lfs ? 64 : 40) || !json_is_integer(size) || json_integer_value(size) < 0)
         return refuse(error, "a file without a proper hash and size");
-    mm_hub_file *file = add_file(tree);
-    if (file)
-        file->path = mm_strdup(name);
-    if (!file || !file->path)
+    char *copy = mm_strdup(name);
+    mm_hub_file *file = copy ? add_file(tree) : NULL; // never one without a path
+    if (!file) {
+        mm_free(copy);
         return mm_fail_memory(error, "the list of files");
+    }
+    file->path = copy;
     memcpy(file->etag, etag, strlen(etag) + 1);
     file->is_lfs = is_lfs;
     file->size = (uint64_t)json_integer_value(size);

@@ -159,3 +159,17 @@ def test_end_of_input_while_it_downloads(hub, mm, repository):
     hub.bytes_per_second = 50_000
     results = mm.task(embedding(NAME, timeout_ms=500))
     assert results[0]["error"]["code"] == "TIMEOUT"
+
+
+@pytest.mark.parametrize("model,missing", [
+    ("bert-sharded", "model-00002-of-00003.safetensors"), ("bert-mean-normalize", "1_Pooling/config.json"),
+    ("bert-mean-normalize", "model.safetensors")])
+def test_a_half_snapshot_is_completed(hub, mm, model, missing):
+    """As the Python library leaves one when it is interrupted: the ref is there, a file is not."""
+    repository = hub.add(NAME, model_files(model))
+    mm.pull(NAME)
+    (mm.repository(NAME) / "snapshots" / repository.head / missing).unlink()
+    (mm.repository(NAME) / "blobs" / repository.file(missing).etag).unlink()
+    result, = mm.task(embedding(NAME))
+    assert result["success"] and result["data"]["timing"]["download_ms"] > 0
+    check_cache(mm.repository(NAME), repository, wanted=model_files(model, extras=False))
