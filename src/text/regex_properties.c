@@ -268,7 +268,7 @@ bool mm_code_set_write(const mm_code_set *set, mm_buffer *out) {
         bool direct = set->count <= other.count;
         ok = write_class(out, direct ? "[" : "[^", 0, direct ? set : &other);
     } else if (ok) {
-        uint32_t categories, other_categories;
+        uint32_t categories = 0, other_categories = 0;
         ok =
             split_set(set, &categories, &rest) && split_set(&other, &other_categories, &other_rest);
         bool direct = cost(categories, &rest) <= cost(other_categories, &other_rest);
