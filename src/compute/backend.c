@@ -49,6 +49,11 @@ mm_status mm_weights_add_norm(const mm_norm **out, mm_weights *weights, const mm
     return ops_of(weights)->add_norm(out, weights, weight, bias, epsilon, error);
 }
 
+mm_status mm_weights_add_rms_norm(const mm_norm **out, mm_weights *weights, const mm_tensor *weight,
+                                  double epsilon, mm_error *error) {
+    return ops_of(weights)->add_rms_norm(out, weights, weight, epsilon, error);
+}
+
 mm_status mm_weights_add_relative(const mm_relative **out, mm_weights *weights,
                                   const mm_tensor *tensor, int64_t buckets, int64_t max_distance,
                                   int64_t max_length, bool bidirectional, mm_error *error) {
@@ -132,6 +137,32 @@ void mm_attention(mm_lane *lane, mm_activation *out, const mm_activation *qkv,
 void mm_normalize_layer(mm_lane *lane, mm_activation *out, const mm_activation *in,
                         const mm_norm *norm) {
     ops_of(lane)->normalize_layer(lane, out, in, norm);
+}
+
+mm_status mm_cache_create(mm_cache **out, mm_backend *backend, int64_t layers, int64_t rows,
+                          int64_t columns, mm_error *error) {
+    return ops_of(backend)->cache_create(out, backend, layers, rows, columns, error);
+}
+
+void mm_cache_free(mm_cache *cache) {
+    if (cache)
+        ops_of(cache)->cache_free(cache);
+}
+
+void mm_cache_write(mm_lane *lane, mm_cache *cache, int64_t layer, const mm_activation *x,
+                    int64_t column, const int32_t *rows) {
+    ops_of(lane)->cache_write(lane, cache, layer, x, column, rows);
+}
+
+void mm_attention_cached(mm_lane *lane, mm_activation *out, const mm_activation *q,
+                         const mm_cache *cache, int64_t layer, const mm_reach *reach,
+                         const mm_attention_options *options) {
+    ops_of(lane)->attention_cached(lane, out, q, cache, layer, reach, options);
+}
+
+void mm_logits(mm_lane *lane, float *out, const mm_activation *x, const mm_matrix *matrix,
+               float scale) {
+    ops_of(lane)->logits(lane, out, x, matrix, scale);
 }
 
 void mm_pool(mm_lane *lane, mm_activation *out, int64_t column, const mm_activation *x,

@@ -5,7 +5,8 @@
 //
 // Ownership: backend > weights (shared by all sessions, their values immutable once packed) and
 // sessions (one per worker, used by one thread at a time) > lanes (a session's independent
-// execution streams).
+// execution streams); and caches, what decoding keeps from step to step, used by one lane at a
+// time.
 #ifndef MM_COMPUTE_BACKEND_H
 #define MM_COMPUTE_BACKEND_H
 
@@ -20,6 +21,7 @@ typedef struct mm_backend mm_backend;
 typedef struct mm_weights mm_weights;
 typedef struct mm_session mm_session;
 typedef struct mm_lane mm_lane;
+typedef struct mm_cache mm_cache;
 
 typedef enum mm_compute_dtype { MM_COMPUTE_F32, MM_COMPUTE_BF16 } mm_compute_dtype;
 
@@ -40,7 +42,7 @@ int32_t mm_backend_batch_rows(const mm_backend *backend);
 
 typedef struct mm_matrix mm_matrix;     // y = x W^T + b, W [out_features, in_features]
 typedef struct mm_table mm_table;       // rows to look up, [rows, columns]
-typedef struct mm_norm mm_norm;         // weight and bias of a normalisation
+typedef struct mm_norm mm_norm;         // weight and bias of a normalisation, of either kind
 typedef struct mm_relative mm_relative; // score bias by distance between query and key
 
 mm_status mm_weights_create(mm_weights **out, mm_backend *backend, mm_compute_dtype dtype,
@@ -55,6 +57,9 @@ mm_status mm_weights_add_table(const mm_table **out, mm_weights *weights, const 
 // Layer normalisation; `bias` may be NULL.
 mm_status mm_weights_add_norm(const mm_norm **out, mm_weights *weights, const mm_tensor *weight,
                               const mm_tensor *bias, double epsilon, mm_error *error);
+// Normalisation by the root mean square: x / sqrt(mean(x^2) + epsilon) * weight.
+mm_status mm_weights_add_rms_norm(const mm_norm **out, mm_weights *weights, const mm_tensor *weight,
+                                  double epsilon, mm_error *error);
 // T5-style buckets, [buckets, heads], for sequences of up to max_length rows
 // (transformers MPNetEncoder.relative_position_bucket, T5Attention._relative_position_bucket).
 mm_status mm_weights_add_relative(const mm_relative **out, mm_weights *weights,
@@ -116,10 +121,11 @@ void mm_lane_layer(mm_lane *lane, int layer, const mm_activation *x);
 typedef struct mm_batch {
     int32_t rows;
     int32_t sequences;
-    const int32_t *ids;      // [rows], each within the vocabulary
-    const int32_t *type_ids; // [rows], or NULL = all 0
-    const int32_t *starts;   // [sequences + 1], starts[0] = 0, starts[sequences] = rows
-    const int32_t *skip;     // [sequences] leading rows that pooling leaves out, or NULL = none
+    const int32_t *ids;       // [rows], each within the vocabulary
+    const int32_t *type_ids;  // [rows], or NULL = all 0
+    const int32_t *starts;    // [sequences + 1], starts[0] = 0, starts[sequences] = rows
+    const int32_t *skip;      // [sequences] leading rows that pooling leaves out, or NULL = none
+    const int32_t *positions; // [rows], or NULL = counted from the start of each sequence
 } mm_batch;
 
 // ---- Operations --------------------------------------------------------------------------------
@@ -143,10 +149,11 @@ typedef struct mm_epilogue {
     const mm_norm *norm;
 } mm_epilogue;
 
-// out[r] = words[ids[r]] + positions[r - start + position_offset] + types[type_ids[r]], then norm.
-// positions, types and norm may be NULL. [rows, columns]
+// out[r] = scale * words[ids[r]] + positions[r - start + position_offset] + types[type_ids[r]],
+// then norm. positions, types and norm may be NULL. [rows, columns]
 typedef struct mm_embed_tables {
     const mm_table *words;
+    float scale; // 0 = 1
     const mm_table *positions;
     int32_t position_offset;
     // RoBERTa's and MPNet's way: id position_offset - 1 is padding, also where a text spells it
@@ -179,6 +186,38 @@ void mm_attention(mm_lane *lane, mm_activation *out, const mm_activation *qkv,
 // Normalises rows, in place when out == in.
 void mm_normalize_layer(mm_lane *lane, mm_activation *out, const mm_activation *in,
                         const mm_norm *norm);
+
+// ---- Decoding ----------------------------------------------------------------------------------
+// A cache keeps rows of keys and values for each layer. Which rows make up a sequence is the
+// caller's affair: sequences with a common beginning share its rows, and a search that drops one
+// sequence and forks another moves nothing.
+
+// `rows` rows, each of `columns` = heads * head_dim keys and as many values, for `layers` layers.
+mm_status mm_cache_create(mm_cache **out, mm_backend *backend, int64_t layers, int64_t rows,
+                          int64_t columns, mm_error *error);
+void mm_cache_free(mm_cache *cache); // accepts NULL
+// Puts columns [column, column + 2 * cache columns) of each row of x, its keys and values, into
+// cache row rows[r]; `rows` NULL = rows 0, 1, 2, ...
+void mm_cache_write(mm_lane *lane, mm_cache *cache, int64_t layer, const mm_activation *x,
+                    int64_t column, const int32_t *rows);
+
+// The cache rows that each query attends to, by position: count[q] of them, rows first[q],
+// first[q] + 1, ..., or with a list, rows list[first[q]], list[first[q] + 1], ...
+typedef struct mm_reach {
+    const int32_t *first;
+    const int32_t *count; // at least 1
+    const int32_t *list;  // or NULL
+} mm_reach;
+// Attention of one query a row, in the first heads * head_dim columns of q. For options->bias the
+// last row that a query reaches is its own position.
+void mm_attention_cached(mm_lane *lane, mm_activation *out, const mm_activation *q,
+                         const mm_cache *cache, int64_t layer, const mm_reach *reach,
+                         const mm_attention_options *options);
+// out [rows, out_features], on the host = scale * (x W^T + b), float32.
+void mm_logits(mm_lane *lane, float *out, const mm_activation *x, const mm_matrix *matrix,
+               float scale);
+
+// ---- From token vectors to one vector a text ---------------------------------------------------
 
 typedef enum mm_pooling { // sentence-transformers models/Pooling.py; rows before `skip` left out
     MM_POOLING_CLS,       // first row

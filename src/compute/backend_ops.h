@@ -22,6 +22,8 @@ typedef struct mm_backend_ops {
                            mm_error *error);
     mm_status (*add_norm)(const mm_norm **out, mm_weights *weights, const mm_tensor *weight,
                           const mm_tensor *bias, double epsilon, mm_error *error);
+    mm_status (*add_rms_norm)(const mm_norm **out, mm_weights *weights, const mm_tensor *weight,
+                              double epsilon, mm_error *error);
     mm_status (*add_relative)(const mm_relative **out, mm_weights *weights, const mm_tensor *tensor,
                               int64_t buckets, int64_t max_distance, int64_t max_length,
                               bool bidirectional, mm_error *error);
@@ -54,13 +56,23 @@ typedef struct mm_backend_ops {
                       const mm_batch *batch, const mm_attention_options *options);
     void (*normalize_layer)(mm_lane *lane, mm_activation *out, const mm_activation *in,
                             const mm_norm *norm);
+    mm_status (*cache_create)(mm_cache **out, mm_backend *backend, int64_t layers, int64_t rows,
+                              int64_t columns, mm_error *error);
+    void (*cache_free)(mm_cache *cache);
+    void (*cache_write)(mm_lane *lane, mm_cache *cache, int64_t layer, const mm_activation *x,
+                        int64_t column, const int32_t *rows);
+    void (*attention_cached)(mm_lane *lane, mm_activation *out, const mm_activation *q,
+                             const mm_cache *cache, int64_t layer, const mm_reach *reach,
+                             const mm_attention_options *options);
+    void (*logits)(mm_lane *lane, float *out, const mm_activation *x, const mm_matrix *matrix,
+                   float scale);
     void (*pool)(mm_lane *lane, mm_activation *out, int64_t column, const mm_activation *x,
                  const mm_batch *batch, mm_pooling pooling);
     void (*normalize_l2)(mm_lane *lane, mm_activation *x);
     void (*download)(mm_lane *lane, float *out, const mm_activation *x);
 } mm_backend_ops;
 
-// The first member of every device's mm_backend, mm_weights, mm_session and mm_lane.
+// The first member of every device's mm_backend, mm_weights, mm_session, mm_lane and mm_cache.
 typedef struct mm_backend_object {
     const mm_backend_ops *ops;
 } mm_backend_object;

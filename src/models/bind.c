@@ -60,6 +60,10 @@ mm_function mm_bind_function(mm_binder *binder, const char *key, const char *fal
     const char *name = fallback;
     if (!binder->status)
         binder->status = mm_config_get_string(&name, binder->config, key, fallback, binder->error);
+    return mm_bind_function_named(binder, key, name);
+}
+
+mm_function mm_bind_function_named(mm_binder *binder, const char *key, const char *name) {
     if (binder->status)
         return MM_FUNCTION_NONE;
     for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
@@ -144,7 +148,8 @@ static const mm_matrix *bind_matrix(mm_binder *binder, int64_t out, int64_t in, 
         join_name(full, layer, ".weight", "");
         weight[i] = mm_bind_tensor(binder, 2, (int64_t[]){out, in}, full);
         join_name(full, layer, ".bias", "");
-        bias[i] = mm_bind_tensor(binder, 1, &out, full);
+        if (!binder->no_bias)
+            bias[i] = mm_bind_tensor(binder, 1, &out, full);
     }
     const mm_matrix *matrix = NULL;
     if (!binder->status)
@@ -171,6 +176,33 @@ const mm_matrix *mm_bind_qkv(mm_binder *binder, int64_t out, int64_t in, const c
     (void)vsnprintf(stem, sizeof stem, format, arguments);
     va_end(arguments);
     return bind_matrix(binder, out, in, stem, names, 3);
+}
+
+const mm_matrix *mm_bind_kv(mm_binder *binder, int64_t out, int64_t in, const char *const names[2],
+                            const char *format, ...) {
+    char stem[NAME_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(stem, sizeof stem, format, arguments);
+    va_end(arguments);
+    return bind_matrix(binder, out, in, stem, names, 2);
+}
+
+const mm_norm *mm_bind_rms_norm(mm_binder *binder, int64_t size, double epsilon, const char *format,
+                                ...) {
+    char stem[NAME_SIZE];
+    char full[NAME_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(stem, sizeof stem, format, arguments);
+    va_end(arguments);
+    join_name(full, stem, ".weight", "");
+    const mm_tensor *weight = mm_bind_tensor(binder, 1, &size, full);
+    const mm_norm *norm = NULL;
+    if (!binder->status)
+        binder->status =
+            mm_weights_add_rms_norm(&norm, binder->weights, weight, epsilon, binder->error);
+    return binder->status ? NULL : norm;
 }
 
 const mm_norm *mm_bind_norm(mm_binder *binder, int64_t size, double epsilon, const char *format,

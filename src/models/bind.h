@@ -18,6 +18,7 @@ typedef struct mm_binder {
     mm_error *error;
     mm_status status;   // the first failure
     const char *prefix; // in front of every tensor name, "" at first
+    bool no_bias;       // linear layers have a weight only
 } mm_binder;
 
 // Fails the binder unless it has failed already.
@@ -29,6 +30,8 @@ int64_t mm_bind_size(mm_binder *binder, const char *const *keys, int64_t fallbac
 double mm_bind_epsilon(mm_binder *binder, const char *key, double fallback);
 // The activation function under `key`; MODEL_UNSUPPORTED for one that no backend has.
 mm_function mm_bind_function(mm_binder *binder, const char *key, const char *fallback);
+// The same for a `name` that was found under `key`.
+mm_function mm_bind_function_named(mm_binder *binder, const char *key, const char *name);
 // MODEL_UNSUPPORTED when the config's flag is true.
 void mm_bind_refuse_flag(mm_binder *binder, const char *key);
 // MODEL_UNSUPPORTED when the config's text is there and is not `only`.
@@ -47,6 +50,12 @@ const mm_matrix *mm_bind_linear(mm_binder *binder, int64_t out, int64_t in, cons
 // begin): queries, keys, values.
 const mm_matrix *mm_bind_qkv(mm_binder *binder, int64_t out, int64_t in, const char *const names[3],
                              const char *format, ...) MM_PRINTF(5, 6);
+// The last two of them: keys, values.
+const mm_matrix *mm_bind_kv(mm_binder *binder, int64_t out, int64_t in, const char *const names[2],
+                            const char *format, ...) MM_PRINTF(5, 6);
+// NAME.weight [size]
+const mm_norm *mm_bind_rms_norm(mm_binder *binder, int64_t size, double epsilon, const char *format,
+                                ...) MM_PRINTF(4, 5);
 // NAME.weight and NAME.bias [size], or as old files call them NAME.gamma and NAME.beta.
 const mm_norm *mm_bind_norm(mm_binder *binder, int64_t size, double epsilon, const char *format,
                             ...) MM_PRINTF(4, 5);

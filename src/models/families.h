@@ -14,8 +14,10 @@ enum {
 };
 
 extern const mm_model_family mm_family_albert;
+extern const mm_model_family mm_family_bart;
 extern const mm_model_family mm_family_bert;
 extern const mm_model_family mm_family_distilbert;
 extern const mm_model_family mm_family_mpnet;
+extern const mm_model_family mm_family_t5;
 
 #endif

@@ -17,8 +17,24 @@ typedef struct mm_model_info {
     int64_t vocab_size;    // rows of the word table; ids must stay below
     int64_t max_positions; // longest sequence the position table allows
     int64_t layers;
-    int64_t row_floats; // activation values a row needs in a forward pass
+    int64_t row_floats; // activation values a row needs in encode or start
+    // Generation only.
+    bool generates;         // known before bind: the decoder is wanted too
+    int64_t decoder_layers; // of the caches
+    int64_t cache_columns;  // of the caches
+    int64_t step_floats;    // activation values a row needs in a step
 } mm_model_info;
+
+// What a model is wanted for.
+typedef enum mm_model_use { MM_MODEL_EMBEDS, MM_MODEL_GENERATES } mm_model_use;
+
+// The next token of several sequences, one row each.
+typedef struct mm_step {
+    mm_batch batch;      // ids and positions; every sequence is one row
+    const int32_t *rows; // [rows] where this token's keys and values go in the decoder's own cache
+    mm_reach past;       // in that cache, this token last
+    mm_reach source;     // in the cache of the sources
+} mm_step;
 
 // The interface a family implements, as a const table. `state` is the family's own struct.
 typedef struct mm_model_family {
@@ -28,18 +44,28 @@ typedef struct mm_model_family {
     mm_status (*bind)(void **state, mm_model_info *info, const mm_config *config,
                       const mm_checkpoint *checkpoint, mm_weights *weights, mm_error *error);
     void (*free)(void *state); // accepts NULL
-    // Token vectors [rows, hidden_size].
+    // Token vectors [rows, hidden_size]. NULL: the family makes no embeddings.
     mm_activation (*encode)(const void *state, mm_lane *lane, const mm_batch *batch);
+    // An encoder-decoder's generation; both NULL for others. `start` reads the sources and fills
+    // `cross`, row by row as they stand in the batch.
+    void (*start)(const void *state, mm_lane *lane, const mm_batch *source, mm_cache *cross);
+    // logits [rows, vocab_size] of the token after each.
+    void (*step)(const void *state, mm_lane *lane, const mm_step *step, mm_cache *own,
+                 const mm_cache *cross, float *logits);
 } mm_model_family;
 
-// MODEL_UNSUPPORTED for an unknown model_type (the message lists those there are); mm_model_bind
-// checks it too.
-mm_status mm_model_check_type(const mm_config *config, mm_error *error);
+// MODEL_UNSUPPORTED for an unknown model_type (the message lists those there are),
+// INVALID_TASK_TYPE for one that is for something else; mm_model_bind checks it too.
+mm_status mm_model_check_type(const mm_config *config, mm_model_use use, mm_error *error);
 mm_status mm_model_bind(mm_model **out, const mm_config *config, const mm_checkpoint *checkpoint,
-                        mm_weights *weights, mm_error *error);
+                        mm_weights *weights, mm_model_use use, mm_error *error);
 void mm_model_free(mm_model *model); // accepts NULL; weights stay the caller's
 const mm_model_info *mm_model_get_info(const mm_model *model);
 mm_activation mm_model_encode(const mm_model *model, mm_lane *lane, const mm_batch *batch);
+// As in mm_model_family.
+void mm_model_start(const mm_model *model, mm_lane *lane, const mm_batch *source, mm_cache *cross);
+void mm_model_step(const mm_model *model, mm_lane *lane, const mm_step *step, mm_cache *own,
+                   const mm_cache *cross, float *logits);
 bool mm_model_type_known(const char *model_type);
 
 #endif

@@ -9,10 +9,8 @@
 #include <string.h>
 
 static const mm_model_family *const families[] = {
-    &mm_family_albert,
-    &mm_family_bert,
-    &mm_family_distilbert,
-    &mm_family_mpnet,
+    &mm_family_albert,     &mm_family_bart,  &mm_family_bert,
+    &mm_family_distilbert, &mm_family_mpnet, &mm_family_t5,
 };
 enum { FAMILY_COUNT = sizeof families / sizeof families[0] };
 
@@ -36,9 +34,7 @@ bool mm_model_type_known(const char *model_type) {
     return find_family(model_type) != NULL;
 }
 
-mm_status mm_model_check_type(const mm_config *config, mm_error *error) {
-    if (mm_model_type_known(mm_config_model_type(config)))
-        return MM_STATUS_OK;
+static mm_status fail_unknown(const mm_config *config, mm_error *error) {
     mm_buffer list;
     mm_buffer_init(&list, 1024);
     bool ok = true;
@@ -63,10 +59,27 @@ mm_status mm_model_check_type(const mm_config *config, mm_error *error) {
     return status;
 }
 
+mm_status mm_model_check_type(const mm_config *config, mm_model_use use, mm_error *error) {
+    const mm_model_family *family = find_family(mm_config_model_type(config));
+    if (!family)
+        return fail_unknown(config, error);
+    if (use == MM_MODEL_EMBEDS && !family->encode)
+        return mm_fail(error, MM_STATUS_INVALID_TASK_TYPE,
+                       "%s: a model of the type \"%s\" makes no embeddings; it is for the "
+                       "task_type \"text_generation\"",
+                       mm_config_path(config), mm_config_model_type(config));
+    if (use == MM_MODEL_GENERATES && !family->step)
+        return mm_fail(error, MM_STATUS_INVALID_TASK_TYPE,
+                       "%s: a model of the type \"%s\" generates no text; it is for the "
+                       "task_type \"embedding\"",
+                       mm_config_path(config), mm_config_model_type(config));
+    return MM_STATUS_OK;
+}
+
 mm_status mm_model_bind(mm_model **out, const mm_config *config, const mm_checkpoint *checkpoint,
-                        mm_weights *weights, mm_error *error) {
+                        mm_weights *weights, mm_model_use use, mm_error *error) {
     *out = NULL;
-    mm_status status = mm_model_check_type(config, error);
+    mm_status status = mm_model_check_type(config, use, error);
     if (status)
         return status;
     const mm_model_family *family = find_family(mm_config_model_type(config));
@@ -75,6 +88,7 @@ mm_status mm_model_bind(mm_model **out, const mm_config *config, const mm_checkp
         return mm_fail_memory(error, "a model");
     model->family = family;
     model->info.family = family->name;
+    model->info.generates = use == MM_MODEL_GENERATES;
     status = family->bind(&model->state, &model->info, config, checkpoint, weights, error);
     if (status) {
         mm_free(model);
@@ -97,4 +111,13 @@ const mm_model_info *mm_model_get_info(const mm_model *model) {
 
 mm_activation mm_model_encode(const mm_model *model, mm_lane *lane, const mm_batch *batch) {
     return model->family->encode(model->state, lane, batch);
+}
+
+void mm_model_start(const mm_model *model, mm_lane *lane, const mm_batch *source, mm_cache *cross) {
+    model->family->start(model->state, lane, source, cross);
+}
+
+void mm_model_step(const mm_model *model, mm_lane *lane, const mm_step *step, mm_cache *own,
+                   const mm_cache *cross, float *logits) {
+    model->family->step(model->state, lane, step, own, cross, logits);
 }

@@ -58,12 +58,12 @@ static mm_status open_transformer(mm_embedder *embedder, const char *directory, 
     if (!status)
         status = mm_weights_create(&embedder->weights, embedder->backend, embedder->dtype, error);
     if (!status) // before the files that another kind of model would lack
-        status = mm_model_check_type(config, error);
+        status = mm_model_check_type(config, MM_MODEL_EMBEDS, error);
     if (!status)
         status = mm_checkpoint_open(&embedder->checkpoint, directory, error);
     if (!status)
-        status =
-            mm_model_bind(&embedder->model, config, embedder->checkpoint, embedder->weights, error);
+        status = mm_model_bind(&embedder->model, config, embedder->checkpoint, embedder->weights,
+                               MM_MODEL_EMBEDS, error);
     if (!status)
         status = mm_tokenizer_open(&embedder->tokenizer, directory, error);
     if (!status && limits.lower_case)

@@ -87,6 +87,10 @@ static void norms_agree(void **unused) {
             reference->layer_norm(expected, a, residual, &norm, columns);
             tier->layer_norm(found, a, residual, &norm, columns);
             assert_close("layer_norm", tier->name, columns, columns == 1 ? 1e-4f : 4e-6f);
+            prepare();
+            reference->rms_norm(expected, a, residual, &norm, columns);
+            tier->rms_norm(found, a, residual, &norm, columns);
+            assert_close("rms_norm", tier->name, columns, 2e-6f);
         }
     }
 }
@@ -231,6 +235,78 @@ static void attention_agrees(void **unused) {
     free(scratch);
 }
 
+static mm_attention_query query_of(size_t count, size_t head_dim, const int32_t *rows, float *out,
+                                   float *scratch) {
+    return (mm_attention_query){.q = qkv + (count - 1) * WIDEST,
+                                .k = qkv + head_dim,
+                                .v = qkv + 2 * head_dim,
+                                .stride = WIDEST,
+                                .rows = rows,
+                                .out = out,
+                                .count = count,
+                                .head_dim = head_dim,
+                                .scale = 1.0f / sqrtf((float)head_dim),
+                                .bias = distances + LONGEST - (count - 1),
+                                .scratch = scratch};
+}
+
+static void assert_same_query(const char *tier, size_t count, size_t head_dim, const float *want,
+                              const float *got) {
+    for (size_t d = 0; d < head_dim; d++)
+        if (!(fabsf(want[d] - got[d]) <= 1e-5f))
+            fail_msg("attention_query of %s, %zu rows, head_dim %zu, value %zu: %.9g, not %.9g",
+                     tier, count, head_dim, d, (double)got[d], (double)want[d]);
+    for (size_t d = head_dim; d < WIDEST + GUARD; d++)
+        assert_true(got[d] == guard_value);
+}
+
+static void compare_query(const mm_kernels *tier, size_t count, size_t head_dim,
+                          const int32_t *rows, float *scratch) {
+    static float want[WIDEST + GUARD], got[WIDEST + GUARD];
+    for (size_t i = 0; i < WIDEST + GUARD; i++)
+        got[i] = guard_value;
+    mm_attention_query query = query_of(count, head_dim, rows, want, scratch);
+    mm_kernels_tier(0)->attention_query(&query);
+    query.out = got;
+    tier->attention_query(&query);
+    assert_same_query(tier->name, count, head_dim, want, got);
+}
+
+// The last query of a sequence sees what the reference for whole sequences lets it see.
+static void compare_query_to_sequence(size_t count, size_t head_dim, float *scratch) {
+    float got[WIDEST + GUARD];
+    for (size_t i = 0; i < WIDEST + GUARD; i++)
+        got[i] = guard_value;
+    mm_attention_head head = head_of(count, head_dim, true, out_expected, scratch);
+    mm_attention_c(&head);
+    mm_attention_query query = query_of(count, head_dim, NULL, got, scratch);
+    mm_kernels_tier(0)->attention_query(&query);
+    assert_same_query("c", count, head_dim, out_expected + (count - 1) * head.out_stride, got);
+}
+
+static void queries_agree(void **unused) {
+    (void)unused;
+    float *scratch = aligned_alloc(64, mm_attention_scratch_bytes(LONGEST));
+    int32_t rows[LONGEST];
+    for (int32_t j = 0; j < LONGEST; j++)
+        rows[j] = j * 37 % LONGEST;
+    fill(qkv, LONGEST * WIDEST);
+    for (size_t i = 0; i < LONGEST * WIDEST; i++)
+        qkv[i] *= 0.25f;
+    fill(distances, 2 * LONGEST);
+    for (size_t count = 1; count <= LONGEST; count += 43)
+        compare_query_to_sequence(count, 24, scratch);
+    for (size_t t = 1; mm_kernels_tier(t); t++) {
+        for (size_t head_dim = 1; head_dim <= 96; head_dim += head_dim < 34 ? 1 : 31) {
+            for (size_t count = 1; count <= LONGEST; count += count < 36 ? 1 : 47) {
+                compare_query(mm_kernels_tier(t), count, head_dim, rows, scratch);
+                compare_query(mm_kernels_tier(t), count, head_dim, NULL, scratch);
+            }
+        }
+    }
+    free(scratch);
+}
+
 // ---- Timing ----
 
 static void report(const char *tier, const char *what, double seconds, double work) {
@@ -291,6 +367,7 @@ int main(int count, char **arguments) {
         cmocka_unit_test(functions_hold_over_their_range),
         cmocka_unit_test(rounding_agrees),
         cmocka_unit_test(attention_agrees),
+        cmocka_unit_test(queries_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,8 @@ from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import LayerNorm, Pooling
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (AlbertConfig, AutoModel, AutoTokenizer, BertConfig, DistilBertConfig,
-                          ElectraConfig, MPNetConfig, RobertaConfig, XLMRobertaConfig)
+                          ElectraConfig, MPNetConfig, RobertaConfig, T5Config,
+                          XLMRobertaConfig)
 
 HERE = Path(__file__).resolve().parent
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
@@ -149,12 +150,16 @@ CONFIGS = {
         num_hidden_groups=2, inner_group_num=2, num_attention_heads=4, intermediate_size=2 * size,
         max_position_embeddings=96, hidden_act="gelu_new", hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0, **more),
+    "t5": lambda size, vocab, **more: T5Config(
+        vocab_size=vocab + 5, d_model=size, num_layers=2, num_heads=4, d_kv=10, d_ff=2 * size,
+        relative_attention_num_buckets=16, relative_attention_max_distance=40, **more),
 }
 
 
 def write_transformer(folder, generator, family="bert", size=48, dtype=None, tokenizer=None,
                       shard=None, **more):
-    tokenizer = tokenizer or (write_mpnet_tokenizer if family == "mpnet" else write_bert_tokenizer)
+    tokenizer = tokenizer or (
+        write_mpnet_tokenizer if family in ("mpnet", "t5") else write_bert_tokenizer)
     vocabulary = tokenizer(folder)
     config = CONFIGS[family](size, len(vocabulary), **more)
     model = AutoModel.from_config(config, dtype=torch.float32)
@@ -252,6 +257,13 @@ CASES = {
                     lambda g: [Pooling(48, "cls")], {}),
     "albert-mean": ("ALBERT: narrow embeddings, four steps over two groups of two layers",
                     {"family": "albert"}, lambda g: [Pooling(48, "mean"), Normalize()], {}),
+    "t5-mean": ("T5's encoder out of a whole model: no position table, no biases",
+                {"family": "t5"}, lambda g: [Pooling(48, "mean"), random_dense(
+                    g, 48, 24, bias=False, activation_function=torch.nn.Identity()), Normalize()],
+                {}),
+    "t5-gated": ("the gated form of T5's feed-forward",
+                 {"family": "t5", "feed_forward_proj": "gated-gelu"},
+                 lambda g: [Pooling(48, "mean")], {}),
     "pool-max": ("largest of each component", {"size": 32}, lambda g: [Pooling(32, "max")], {}),
     "pool-meansqrt": ("sum over the root of the length", {"size": 32},
                       lambda g: [Pooling(32, "mean_sqrt_len_tokens")], {}),

@@ -35,7 +35,7 @@ static mm_status bind_toy(const toy_options *options, mm_model_info *info, mm_er
     assert_ok(mm_config_open(&config, folder, error), *error);
     assert_ok(mm_checkpoint_open(&checkpoint, folder, error), *error);
     assert_ok(mm_weights_create(&weights, backend, MM_COMPUTE_F32, error), *error);
-    mm_status status = mm_model_bind(&model, config, checkpoint, weights, error);
+    mm_status status = mm_model_bind(&model, config, checkpoint, weights, MM_MODEL_EMBEDS, error);
     assert_int_equal(model != NULL, status == MM_STATUS_OK);
     if (model && info)
         *info = *mm_model_get_info(model);
@@ -174,7 +174,7 @@ static void test_heads_must_divide(void **state) {
     assert_ok(mm_config_open(&config, folder, &error), error);
     assert_ok(mm_checkpoint_open(&checkpoint, folder, &error), error);
     assert_ok(mm_weights_create(&weights, backend, MM_COMPUTE_F32, &error), error);
-    assert_status(mm_model_bind(&model, config, checkpoint, weights, &error),
+    assert_status(mm_model_bind(&model, config, checkpoint, weights, MM_MODEL_EMBEDS, &error),
                   MM_STATUS_MODEL_CORRUPT, error);
     assert_contains(error.message, "3 attention heads");
     mm_weights_free(weights);

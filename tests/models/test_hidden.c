@@ -38,7 +38,8 @@ static void load(loaded *all, const char *folder) {
     assert_ok(mm_checkpoint_open(&all->checkpoint, folder, &error), error);
     assert_ok(mm_backend_cpu_create(&all->backend, &error), error);
     assert_ok(mm_weights_create(&all->weights, all->backend, MM_COMPUTE_F32, &error), error);
-    assert_ok(mm_model_bind(&all->model, all->config, all->checkpoint, all->weights, &error),
+    assert_ok(mm_model_bind(&all->model, all->config, all->checkpoint, all->weights,
+                            MM_MODEL_EMBEDS, &error),
               error);
     assert_ok(mm_weights_pack(all->weights, NULL, 1, &error), error);
     assert_ok(mm_session_create(&all->session, all->backend, 1, &error), error);
@@ -99,6 +100,18 @@ static void check_text(const golden_case *golden, const loaded *all, const json_
     mm_free(out);
 }
 
+// Graphs that are here before their tokenizers.
+static const char *const by_ids_only[] = {"t5-emb"};
+enum { BY_IDS_COUNT = sizeof by_ids_only / sizeof by_ids_only[0] };
+
+static bool is_required(const char *name) {
+    for (int i = 0; i < BY_IDS_COUNT; i++) {
+        if (strcmp(by_ids_only[i], name) == 0)
+            return true;
+    }
+    return golden_is_required(name);
+}
+
 static void check_folder(const golden_case *golden, void *payload) {
     size_t *ran = payload;
     mm_error error = {0};
@@ -121,7 +134,7 @@ static void check_folder(const golden_case *golden, void *payload) {
         check_text(golden, &all, hidden, json_array_get(ids, text));
     }
     unload(&all);
-    *ran += golden_is_required(golden->name);
+    *ran += is_required(golden->name);
 }
 
 static void test_hidden_states(void **state) {
@@ -130,7 +143,8 @@ static void test_hidden_states(void **state) {
     golden_each("embedding", check_folder, &ran);
     if (golden_required_count() == 0)
         print_message("no ../shared: only this repository's own golden folders were run\n");
-    assert_true(ran >= golden_required_count());
+    else
+        assert_true(ran >= golden_required_count() + BY_IDS_COUNT);
 }
 
 int main(void) {

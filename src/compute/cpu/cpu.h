@@ -54,6 +54,7 @@ struct mm_norm {
     struct mm_norm *next;
     const mm_tensor *weight, *bias;
     int64_t columns;
+    bool is_rms; // else layer normalisation
     mm_layer_norm values;
 };
 
@@ -112,6 +113,8 @@ mm_status mm_cpu_add_table(const mm_table **out, mm_weights *weights, const mm_t
                            mm_error *error);
 mm_status mm_cpu_add_norm(const mm_norm **out, mm_weights *weights, const mm_tensor *weight,
                           const mm_tensor *bias, double epsilon, mm_error *error);
+mm_status mm_cpu_add_rms_norm(const mm_norm **out, mm_weights *weights, const mm_tensor *weight,
+                              double epsilon, mm_error *error);
 mm_status mm_cpu_add_relative(const mm_relative **out, mm_weights *weights, const mm_tensor *tensor,
                               int64_t buckets, int64_t max_distance, int64_t max_length,
                               bool bidirectional, mm_error *error);
@@ -191,7 +194,15 @@ static inline mm_cpu_member *mm_cpu_member_of(mm_lane *lane, int member) {
     return &lane->session->members[lane->first + member];
 }
 
-// ---- Operations (cpu_linear.c, cpu_attention.c, cpu_rows.c) ----
+// ---- Operations (cpu_linear.c, cpu_attention.c, cpu_decode.c, cpu_rows.c) ----
+
+// out = norm(x + residual); residual may be NULL, out may be x or residual.
+static inline void mm_cpu_norm_row(const mm_lane *lane, float *out, const float *x,
+                                   const float *residual, const mm_norm *norm) {
+    const mm_kernels *kernels = lane->session->backend->kernels;
+    (norm->is_rms ? kernels->rms_norm : kernels->layer_norm)(out, x, residual, &norm->values,
+                                                             (size_t)norm->columns);
+}
 
 void mm_cpu_embed(mm_lane *lane, mm_activation *out, const mm_batch *batch,
                   const mm_embed_tables *tables);
@@ -204,6 +215,16 @@ void mm_cpu_attention(mm_lane *lane, mm_activation *out, const mm_activation *qk
                       const mm_batch *batch, const mm_attention_options *options);
 void mm_cpu_normalize_layer(mm_lane *lane, mm_activation *out, const mm_activation *in,
                             const mm_norm *norm);
+mm_status mm_cpu_cache_create(mm_cache **out, mm_backend *backend, int64_t layers, int64_t rows,
+                              int64_t columns, mm_error *error);
+void mm_cpu_cache_free(mm_cache *cache);
+void mm_cpu_cache_write(mm_lane *lane, mm_cache *cache, int64_t layer, const mm_activation *x,
+                        int64_t column, const int32_t *rows);
+void mm_cpu_attention_cached(mm_lane *lane, mm_activation *out, const mm_activation *q,
+                             const mm_cache *cache, int64_t layer, const mm_reach *reach,
+                             const mm_attention_options *options);
+void mm_cpu_logits(mm_lane *lane, float *out, const mm_activation *x, const mm_matrix *matrix,
+                   float scale);
 void mm_cpu_pool(mm_lane *lane, mm_activation *out, int64_t column, const mm_activation *x,
                  const mm_batch *batch, mm_pooling pooling);
 void mm_cpu_normalize_l2(mm_lane *lane, mm_activation *x);

@@ -89,8 +89,7 @@ static void finish_tile(mm_lane *lane, int member, const mm_activation *out, int
         const float *x = lane->tile + (size_t)row * columns;
         const float *residual = epilogue->residual ? row_of(epilogue->residual, first + row) : NULL;
         if (epilogue->norm)
-            kernels->layer_norm(row_of(out, first + row), x, residual, &epilogue->norm->values,
-                                columns);
+            mm_cpu_norm_row(lane, row_of(out, first + row), x, residual, epilogue->norm);
         else
             kernels->add(row_of(out, first + row), x, residual, columns);
     }
@@ -126,6 +125,39 @@ void mm_cpu_linear(mm_lane *lane, mm_activation *out, const mm_activation *in,
                    const mm_matrix *matrix, const mm_epilogue *epilogue) {
     linear_arguments arguments = {*out, *in, matrix, epilogue ? *epilogue : (mm_epilogue){0}};
     mm_cpu_lane_run(lane, linear_step, &arguments);
+}
+
+// ---- Logits
+// ---------------------------------------------------------------------------------------
+
+typedef struct logits_arguments {
+    float *out;
+    mm_activation x;
+    const mm_matrix *matrix;
+    float scale;
+} logits_arguments;
+
+static void logits_step(mm_lane *lane, int member, const void *arguments) {
+    const logits_arguments *a = arguments;
+    const int64_t stride = a->matrix->out_features;
+    tiling tiles = tiles_of(a->x.rows);
+    for (int64_t first = 0; first < tiles.rows; first += tiles.tile_rows) {
+        int height = tile_height(&tiles, first);
+        const void *x = tile_input(lane, member, &a->x, first, height);
+        float *out = a->out + first * stride;
+        tile_product(lane, member, a->matrix, height, out, stride, x, MM_FUNCTION_NONE);
+        mm_cpu_lane_barrier(lane);
+        int from, to;
+        share(lane, member, height, &from, &to);
+        for (int64_t i = from * stride; i < to * stride && a->scale != 1; i++)
+            out[i] *= a->scale;
+    }
+}
+
+void mm_cpu_logits(mm_lane *lane, float *out, const mm_activation *x, const mm_matrix *matrix,
+                   float scale) {
+    logits_arguments arguments = {out, *x, matrix, scale};
+    mm_cpu_lane_run(lane, logits_step, &arguments);
 }
 
 // ---- Feed-forward

@@ -32,12 +32,16 @@ static void embed_row(const mm_lane *lane, const embed_arguments *a, int64_t row
     float *out = row_of(&a->out, row);
     int64_t id = a->batch->ids[row], type = a->batch->type_ids ? a->batch->type_ids[row] : 0;
     kernels->look_up(out, table_row(words, id), words->dtype, columns, true);
+    if (tables->scale != 0) {
+        for (size_t i = 0; i < columns; i++)
+            out[i] *= tables->scale;
+    }
     if (types)
         kernels->look_up(out, table_row(types, type), types->dtype, columns, false);
     if (positions)
         kernels->look_up(out, table_row(positions, position), positions->dtype, columns, false);
     if (tables->norm)
-        kernels->layer_norm(out, out, NULL, &tables->norm->values, columns);
+        mm_cpu_norm_row(lane, out, out, NULL, tables->norm);
 }
 
 static void embed_step(mm_lane *lane, int member, const void *arguments) {
@@ -48,6 +52,8 @@ static void embed_step(mm_lane *lane, int member, const void *arguments) {
         int64_t position = offset;
         for (int64_t row = batch->starts[sequence]; row < batch->starts[sequence + 1]; row++) {
             bool padding = a->tables->skip_padding && batch->ids[row] == offset - 1;
+            if (batch->positions)
+                position = offset + batch->positions[row];
             if (row % lane->members == member)
                 embed_row(lane, a, row, padding ? offset - 1 : position);
             position += !padding;
@@ -86,9 +92,7 @@ static void normalize_step(mm_lane *lane, int member, const void *arguments) {
     const normalize_arguments *a = arguments;
     for (int64_t row = member; row < a->in.rows; row += lane->members) {
         if (a->norm)
-            lane->session->backend->kernels->layer_norm(row_of(&a->out, row), row_of(&a->in, row),
-                                                        NULL, &a->norm->values,
-                                                        (size_t)a->in.columns);
+            mm_cpu_norm_row(lane, row_of(&a->out, row), row_of(&a->in, row), NULL, a->norm);
         else
             normalize_l2_row(row_of(&a->out, row), a->out.columns);
     }

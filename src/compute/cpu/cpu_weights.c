@@ -129,12 +129,11 @@ mm_status mm_cpu_add_table(const mm_table **out, mm_weights *weights, const mm_t
     return MM_STATUS_OK;
 }
 
-mm_status mm_cpu_add_norm(const mm_norm **out, mm_weights *weights, const mm_tensor *weight,
-                          const mm_tensor *bias, double epsilon, mm_error *error) {
+static mm_norm *add_norm(mm_weights *weights, const mm_tensor *weight, const mm_tensor *bias,
+                         double epsilon) {
     mm_norm *norm = mm_calloc(1, sizeof(*norm));
-    *out = norm;
     if (!norm)
-        return mm_fail_memory(error, "a normalisation");
+        return NULL;
     *norm = (mm_norm){.next = weights->norms,
                       .weight = weight,
                       .bias = bias,
@@ -143,6 +142,22 @@ mm_status mm_cpu_add_norm(const mm_norm **out, mm_weights *weights, const mm_ten
     weights->norms = norm;
     add_bytes(weights, (size_t)norm->columns * sizeof(float));
     add_bytes(weights, bias ? (size_t)norm->columns * sizeof(float) : 0);
+    return norm;
+}
+
+mm_status mm_cpu_add_norm(const mm_norm **out, mm_weights *weights, const mm_tensor *weight,
+                          const mm_tensor *bias, double epsilon, mm_error *error) {
+    *out = add_norm(weights, weight, bias, epsilon);
+    return *out ? MM_STATUS_OK : mm_fail_memory(error, "a normalisation");
+}
+
+mm_status mm_cpu_add_rms_norm(const mm_norm **out, mm_weights *weights, const mm_tensor *weight,
+                              double epsilon, mm_error *error) {
+    mm_norm *norm = add_norm(weights, weight, NULL, epsilon);
+    *out = norm;
+    if (!norm)
+        return mm_fail_memory(error, "a normalisation");
+    norm->is_rms = true;
     return MM_STATUS_OK;
 }
 

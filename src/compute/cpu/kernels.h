@@ -26,11 +26,27 @@ typedef struct mm_attention_head {
     void *scratch;     // mm_attention_scratch_bytes, 64-byte aligned
 } mm_attention_head;
 
+// One head of one query of a decoding step, against rows of a cache.
+typedef struct mm_attention_query {
+    const float *q;      // [head_dim]
+    const float *k, *v;  // row 0
+    size_t stride;       // floats from row to row
+    const int32_t *rows; // [count] the rows to attend to, or NULL = 0 .. count - 1
+    float *out;          // [head_dim]
+    size_t count, head_dim;
+    float scale;
+    const float *bias; // [count] added to the scores, or NULL
+    float *scratch;    // [count], 64-byte aligned
+} mm_attention_query;
+
 typedef struct mm_kernels {
     const char *name;
     // out = norm(x + residual); residual may be NULL, out may be x or residual.
     void (*layer_norm)(float *out, const float *x, const float *residual, const mm_layer_norm *norm,
                        size_t columns);
+    // The same by the root mean square: no mean is taken off. norm->bias is not used.
+    void (*rms_norm)(float *out, const float *x, const float *residual, const mm_layer_norm *norm,
+                     size_t columns);
     // out = x + residual
     void (*add)(float *out, const float *x, const float *residual, size_t columns);
     // out [columns] += or = (when first) one row of a table stored as `dtype` (F32, F16 or BF16).
@@ -45,6 +61,7 @@ typedef struct mm_kernels {
     void (*to_bf16)(uint16_t *out, const float *x, size_t columns);
     void (*attention)(const mm_attention_head *head);
     void (*attention_bf16)(const mm_attention_head *head); // NULL where bf16 is not supported
+    void (*attention_query)(const mm_attention_query *query);
 } mm_kernels;
 
 // The best table for this processor and MM_CPU_KERNELS. Immutable.

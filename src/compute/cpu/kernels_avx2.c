@@ -151,6 +151,26 @@ static void layer_norm(float *out, const float *x, const float *residual, const 
     }
 }
 
+static void rms_norm(float *out, const float *x, const float *residual, const mm_layer_norm *norm,
+                     size_t columns) {
+    __m256 squares = _mm256_setzero_ps();
+    for (size_t i = 0; i < columns; i += 8) {
+        size_t left = columns - i;
+        __m256 value = load(x + i, left);
+        if (residual)
+            value = _mm256_add_ps(value, load(residual + i, left));
+        store(out + i, left, value);
+        squares = _mm256_fmadd_ps(value, value, squares);
+    }
+    float mean = sum_lanes(squares) / (float)columns;
+    __m256 scale = _mm256_set1_ps(1.0f / sqrtf(mean + norm->epsilon));
+    for (size_t i = 0; i < columns; i += 8) {
+        size_t left = columns - i;
+        __m256 value = _mm256_mul_ps(load(out + i, left), scale);
+        store(out + i, left, _mm256_mul_ps(value, load(norm->weight + i, left)));
+    }
+}
+
 static void add(float *out, const float *x, const float *residual, size_t columns) {
     for (size_t i = 0; i < columns; i += 8) {
         size_t left = columns - i;
@@ -283,11 +303,35 @@ static void attention(const mm_attention_head *head) {
     }
 }
 
+static void attention_query(const mm_attention_query *query) {
+    float *scores = query->scratch;
+    const size_t head_dim = query->head_dim;
+    for (size_t j = 0; j < query->count; j++) {
+        const float *k = query->k + (query->rows ? (size_t)query->rows[j] : j) * query->stride;
+        __m256 sum = _mm256_setzero_ps();
+        for (size_t d = 0; d < head_dim; d += 8)
+            sum = _mm256_fmadd_ps(load(query->q + d, head_dim - d), load(k + d, head_dim - d), sum);
+        scores[j] = sum_lanes(sum) * query->scale;
+    }
+    const __m256 factor = _mm256_set1_ps(softmax(scores, query->count, query->bias));
+    for (size_t d = 0; d < head_dim; d += 8) {
+        __m256 sum = _mm256_setzero_ps();
+        for (size_t j = 0; j < query->count; j++) {
+            const size_t row = query->rows ? (size_t)query->rows[j] : j;
+            sum = _mm256_fmadd_ps(_mm256_broadcast_ss(scores + j),
+                                  load(query->v + row * query->stride + d, head_dim - d), sum);
+        }
+        store(query->out + d, head_dim - d, _mm256_mul_ps(sum, factor));
+    }
+}
+
 void mm_kernels_init_avx2(mm_kernels *kernels) {
     kernels->layer_norm = layer_norm;
+    kernels->rms_norm = rms_norm;
     kernels->add = add;
     kernels->look_up = look_up;
     kernels->finish = finish;
     kernels->multiply = multiply;
     kernels->attention = attention;
+    kernels->attention_query = attention_query;
 }

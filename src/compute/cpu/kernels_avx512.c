@@ -106,6 +106,27 @@ static void layer_norm(float *out, const float *x, const float *residual, const 
     }
 }
 
+static void rms_norm(float *out, const float *x, const float *residual, const mm_layer_norm *norm,
+                     size_t columns) {
+    __m512 squares = _mm512_setzero_ps();
+    for (size_t i = 0; i < columns; i += 16) {
+        __mmask16 mask = mm_tail_avx512(columns - i);
+        __m512 value = _mm512_maskz_loadu_ps(mask, x + i);
+        if (residual)
+            value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, residual + i));
+        _mm512_mask_storeu_ps(out + i, mask, value);
+        squares = _mm512_fmadd_ps(value, value, squares);
+    }
+    float mean = _mm512_reduce_add_ps(squares) / (float)columns;
+    __m512 scale = _mm512_set1_ps(1.0f / sqrtf(mean + norm->epsilon));
+    for (size_t i = 0; i < columns; i += 16) {
+        __mmask16 mask = mm_tail_avx512(columns - i);
+        __m512 value = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, out + i), scale);
+        _mm512_mask_storeu_ps(out + i, mask,
+                              _mm512_mul_ps(value, _mm512_maskz_loadu_ps(mask, norm->weight + i)));
+    }
+}
+
 static void add(float *out, const float *x, const float *residual, size_t columns) {
     for (size_t i = 0; i < columns; i += 16) {
         __mmask16 mask = mm_tail_avx512(columns - i);
@@ -193,11 +214,40 @@ static void attention(const mm_attention_head *head) {
     }
 }
 
+static void attention_query(const mm_attention_query *query) {
+    float *scores = query->scratch;
+    const size_t head_dim = query->head_dim;
+    for (size_t j = 0; j < query->count; j++) {
+        const float *k = query->k + (query->rows ? (size_t)query->rows[j] : j) * query->stride;
+        __m512 sum = _mm512_setzero_ps();
+        for (size_t d = 0; d < head_dim; d += 16) {
+            __mmask16 mask = mm_tail_avx512(head_dim - d);
+            sum = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, query->q + d),
+                                  _mm512_maskz_loadu_ps(mask, k + d), sum);
+        }
+        scores[j] = _mm512_reduce_add_ps(sum) * query->scale;
+    }
+    const __m512 factor = _mm512_set1_ps(mm_softmax_avx512(scores, query->count, query->bias));
+    for (size_t d = 0; d < head_dim; d += 16) {
+        __mmask16 mask = mm_tail_avx512(head_dim - d);
+        __m512 sum = _mm512_setzero_ps();
+        for (size_t j = 0; j < query->count; j++) {
+            const size_t row = query->rows ? (size_t)query->rows[j] : j;
+            sum = _mm512_fmadd_ps(_mm512_set1_ps(scores[j]),
+                                  _mm512_maskz_loadu_ps(mask, query->v + row * query->stride + d),
+                                  sum);
+        }
+        _mm512_mask_storeu_ps(query->out + d, mask, _mm512_mul_ps(sum, factor));
+    }
+}
+
 void mm_kernels_init_avx512(mm_kernels *kernels) {
     kernels->layer_norm = layer_norm;
+    kernels->rms_norm = rms_norm;
     kernels->add = add;
     kernels->look_up = look_up;
     kernels->finish = finish;
     kernels->multiply = multiply;
     kernels->attention = attention;
+    kernels->attention_query = attention_query;
 }

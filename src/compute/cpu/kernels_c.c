@@ -50,6 +50,18 @@ static void layer_norm(float *out, const float *x, const float *residual, const 
             (out[i] - (float)mean) * scale * norm->weight[i] + (norm->bias ? norm->bias[i] : 0);
 }
 
+static void rms_norm(float *out, const float *x, const float *residual, const mm_layer_norm *norm,
+                     size_t columns) {
+    double squares = 0;
+    for (size_t i = 0; i < columns; i++) {
+        out[i] = x[i] + (residual ? residual[i] : 0);
+        squares += (double)out[i] * (double)out[i];
+    }
+    float scale = (float)(1.0 / sqrt(squares / (double)columns + (double)norm->epsilon));
+    for (size_t i = 0; i < columns; i++)
+        out[i] = out[i] * scale * norm->weight[i];
+}
+
 static void add(float *out, const float *x, const float *residual, size_t columns) {
     for (size_t i = 0; i < columns; i++)
         out[i] = x[i] + residual[i];
@@ -136,8 +148,34 @@ void mm_attention_c(const mm_attention_head *head) {
     }
 }
 
+static void attention_query(const mm_attention_query *query) {
+    float *scores = query->scratch, largest = -INFINITY;
+    for (size_t j = 0; j < query->count; j++) {
+        const float *k = query->k + (query->rows ? (size_t)query->rows[j] : j) * query->stride;
+        double sum = 0;
+        for (size_t d = 0; d < query->head_dim; d++)
+            sum += (double)query->q[d] * (double)k[d];
+        scores[j] = (float)sum * query->scale + (query->bias ? query->bias[j] : 0);
+        largest = fmaxf(largest, scores[j]);
+    }
+    double total = 0;
+    for (size_t j = 0; j < query->count; j++) {
+        scores[j] = expf(scores[j] - largest);
+        total += (double)scores[j];
+    }
+    for (size_t d = 0; d < query->head_dim; d++) {
+        double sum = 0;
+        for (size_t j = 0; j < query->count; j++) {
+            const size_t row = query->rows ? (size_t)query->rows[j] : j;
+            sum += (double)scores[j] * (double)query->v[row * query->stride + d];
+        }
+        query->out[d] = (float)(sum / total);
+    }
+}
+
 void mm_kernels_init_c(mm_kernels *kernels) {
     kernels->layer_norm = layer_norm;
+    kernels->rms_norm = rms_norm;
     kernels->add = add;
     kernels->look_up = look_up;
     kernels->finish = mm_finish_c;
@@ -146,4 +184,5 @@ void mm_kernels_init_c(mm_kernels *kernels) {
     kernels->to_bf16 = to_bf16;
     kernels->attention = mm_attention_c;
     kernels->attention_bf16 = NULL;
+    kernels->attention_query = attention_query;
 }
