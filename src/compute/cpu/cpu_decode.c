@@ -111,6 +111,14 @@ static void attention_step(mm_lane *lane, int member, const void *arguments) {
 void mm_cpu_attention_cached(mm_lane *lane, mm_activation *out, const mm_activation *q,
                              const mm_cache *cache, int64_t layer, const mm_reach *reach,
                              const mm_attention_options *options) {
+    const size_t room = mm_attention_scratch_bytes((size_t)lane->session->rows) / sizeof(float);
+    for (int64_t row = 0; row < q->rows; row++) {
+        if ((size_t)reach->count[row] > room) {
+            mm_cpu_lane_fail(lane, MM_STATUS_INTERNAL,
+                             "a sequence is longer than the session has room for");
+            return;
+        }
+    }
     attention_arguments arguments = {*out, *q, cache, layer, reach, options};
     mm_cpu_lane_run(lane, attention_step, &arguments);
 }

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Text generation as transformers' generate() does it, with encoder-decoder models.
+//
+// An mm_generator is immutable once loaded: any thread may tokenise with it, and workers run it at
+// the same time, each with a session of its own.
+#ifndef MM_TASKS_GENERATION_H
+#define MM_TASKS_GENERATION_H
+
+#include "compute/backend.h"
+#include "models/model.h"
+#include "tasks/generation_settings.h"
+#include "text/tokenizer.h"
+
+typedef struct mm_generator mm_generator;
+
+// Opens everything and binds the weights without packing them.
+mm_status mm_generator_open(mm_generator **out, const char *directory, mm_backend *backend,
+                            mm_compute_dtype dtype, mm_error *error);
+// Packs the weights and closes the checkpoint. Once; before any run.
+mm_status mm_generator_load(mm_generator *generator, int threads, mm_error *error);
+void mm_generator_free(mm_generator *generator); // accepts NULL
+
+const mm_model_info *mm_generator_model(const mm_generator *generator);
+const mm_tokenizer *mm_generator_tokenizer(const mm_generator *generator);
+size_t mm_generator_max_length(const mm_generator *generator); // tokens of a source
+
+// Sources as token ids, and how to answer them. Belongs to one thread at a time.
+typedef struct mm_generation_job {
+    size_t count;
+    int32_t *ids;   // all sources one behind the other
+    size_t *starts; // [count + 1]
+    bool *truncated;
+    mm_generation_settings settings; // resolved
+} mm_generation_job;
+
+// `texts` are `lengths` bytes long and must be UTF-8 (else INVALID_REQUEST with details.index);
+// longer ones than the model's limit are cut on the right. `parameters` is a JSON object of
+// generate()'s arguments, or NULL.
+mm_status mm_generation_job_create(mm_generation_job *out, const mm_generator *generator,
+                                   const char *const *texts, const size_t *lengths, size_t count,
+                                   const json_t *parameters, mm_error *error);
+// The same from token ids that are used as they are.
+mm_status mm_generation_job_from_ids(mm_generation_job *out, const mm_generator *generator,
+                                     const int32_t *const *ids, const size_t *lengths, size_t count,
+                                     const json_t *parameters, mm_error *error);
+void mm_generation_job_free(mm_generation_job *job); // leaves a zeroed one
+
+// num_return_sequences texts for each source, source by source, best first.
+typedef struct mm_generated {
+    size_t count;
+    int32_t *ids;   // without the start token and padding, end token included
+    size_t *starts; // [count + 1]
+    bool *stopped;  // by an end token, else by the length
+    float *scores;  // of a beam search, else NULL
+} mm_generated;
+
+// Makes the session big enough for any job of this generator.
+mm_status mm_generator_prepare_session(const mm_generator *generator, mm_session *session,
+                                       mm_error *error);
+mm_status mm_generator_run(const mm_generator *generator, mm_session *session,
+                           const mm_generation_job *job, mm_generated *out, mm_error *error);
+void mm_generated_free(mm_generated *generated); // leaves a zeroed one
+
+#endif

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inside of an mm_generator, shared by the files of tasks/ only:
+//
+//     generator.c            opens and loads the whole; texts to token ids
+//     generation_settings.c  the parameters, from files and calls
+//     generation_run.c       token ids to token ids, on a worker: groups of sources step by step
+//     search.c               which hypotheses go on
+//     logits_processors.c    what is done to their scores
+#ifndef MM_TASKS_GENERATOR_H
+#define MM_TASKS_GENERATOR_H
+
+#include "tasks/generation.h"
+
+struct mm_generator {
+    mm_backend *backend; // the caller's
+    mm_compute_dtype dtype;
+    mm_tokenizer *tokenizer;
+    mm_checkpoint *checkpoint; // until the weights are packed
+    mm_weights *weights;
+    mm_model *model;
+    mm_generation_settings settings; // the model's own
+    size_t max_length;               // of a source
+    bool loaded;
+};
+
+// Longer than any model writes; a session's attention has room for it.
+enum { MM_LONGEST_OUTPUT = 1 << 16 };
+
+// Everything but the tokenizer.
+mm_status mm_generator_open_model(mm_generator **out, const char *directory, mm_backend *backend,
+                                  mm_compute_dtype dtype, mm_error *error);
+
+#endif

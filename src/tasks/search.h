@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// The search for the text that answers one source: greedy, or with beams. It sees logits only; who
+// computes them asks for the hypotheses to continue and hands the logits in, step by step.
+#ifndef MM_TASKS_SEARCH_H
+#define MM_TASKS_SEARCH_H
+
+#include "tasks/generation_settings.h"
+
+// A text that the search keeps: `length` ids, start token included.
+typedef struct mm_hypothesis {
+    int32_t *ids;  // [max_length]
+    int32_t *rows; // [max_length] where each id's keys and values are cached; running ones only
+    int32_t length;
+    float score;
+    bool ended; // finished ones: it counts as an answer
+} mm_hypothesis;
+
+typedef struct mm_candidate {
+    float score;
+    int32_t beam, id;
+    bool ends;
+} mm_candidate;
+
+typedef struct mm_search {
+    const mm_generation_settings *settings; // resolved, the caller's
+    const int32_t *source;                  // the caller's
+    size_t source_count;
+    size_t vocab_size;
+    int32_t beams;
+    int32_t candidates_kept;
+    bool done;
+    // Internal: all of it is allocated by mm_search_init.
+    int32_t length;            // of every running hypothesis
+    mm_hypothesis *hypotheses; // [3 * beams]: the next three lists, which change places
+    mm_hypothesis *running;    // [beams]; greedy: the one
+    mm_hypothesis *finished;   // [beams], best first
+    mm_hypothesis *spare;      // [beams]
+    mm_candidate *candidates;
+    bool *seen; // [vocab_size]
+    int32_t *memory;
+    bool can_improve;
+} mm_search;
+
+mm_status mm_search_init(mm_search *out, const mm_generation_settings *settings,
+                         const int32_t *source, size_t source_count, size_t vocab_size,
+                         mm_error *error);
+void mm_search_free(mm_search *search); // accepts a zeroed one
+// Hypotheses whose next token is wanted: beams, and 0 when done. Hypothesis i's last id waits to be
+// run; its cache row is for the caller to write into running[i].rows[length - 1].
+int32_t mm_search_width(const mm_search *search);
+// One step; logits [width, vocab_size] are overwritten. Allocates nothing.
+void mm_search_advance(mm_search *search, float *logits);
+// The i-th best answer, once done.
+const mm_hypothesis *mm_search_result(const mm_search *search, int32_t i);
+
+#endif
