@@ -71,12 +71,18 @@ static void compare_text(const fixture *f, const mm_generation_job *job, const c
     }
 }
 
+// The library decodes the start token too, which is not always a special one.
 static void compare_decoded(const fixture *f, const char *parameters, const json_t *expected,
-                            const int32_t *ids, size_t count) {
+                            int32_t first, const int32_t *ids, size_t count) {
     mm_error error = {0};
     char *text = NULL;
     size_t length = 0;
-    assert_ok(mm_tokenizer_decode(f->tokenizer, &text, &length, ids, count, true, &error), error);
+    int32_t *all = mm_malloc((count + 1) * sizeof *all);
+    all[0] = first;
+    memcpy(all + 1, ids, count * sizeof *all);
+    assert_ok(mm_tokenizer_decode(f->tokenizer, &text, &length, all, count + 1, true, &error),
+              error);
+    mm_free(all);
     if (length != json_string_length(expected) ||
         memcmp(text, json_string_value(expected), length) != 0)
         fail_msg("%s %s: \"%s\", expected \"%s\"", f->golden->name, parameters, text,
@@ -123,6 +129,7 @@ static void check_run(fixture *f, const json_t *run) {
                          found.ids + found.starts[i], found.starts[i + 1] - found.starts[i]);
             if (f->tokenizer)
                 compare_decoded(f, parameters, json_array_get(json_object_get(run, "text"), i),
+                                (int32_t)job.settings.decoder_start_token_id,
                                 found.ids + found.starts[i], found.starts[i + 1] - found.starts[i]);
             if (!scores)
                 continue;
