@@ -14,12 +14,30 @@
 enum { GOLDEN_MAX = 64 << 20, PATH_SIZE = 1024 };
 
 static const char *const required[] = {
-    "bert-bf16",         "bert-cls-f16",    "bert-mean-normalize", "bert-oldnames",
-    "bert-sharded",      "dense-tanh",      "distilbert-emb",      "layernorm-head",
-    "electra-emb",       "mpnet-emb",       "no-modules-json",     "pool-cls-mean",
-    "pool-lasttoken",    "pool-max",        "pool-meansqrt",       "pool-max-mean-lasttoken",
-    "pool-weightedmean", "prompts-default", "prompts-excluded",    "st-lower-case",
-    "truncate-dim",      "albert-emb",      "roberta-emb",
+    "bert-bf16",
+    "bert-cls-f16",
+    "bert-mean-normalize",
+    "bert-oldnames",
+    "bert-sharded",
+    "dense-tanh",
+    "distilbert-emb",
+    "layernorm-head",
+    "electra-emb",
+    "mpnet-emb",
+    "no-modules-json",
+    "pool-cls-mean",
+    "pool-lasttoken",
+    "pool-max",
+    "pool-meansqrt",
+    "pool-max-mean-lasttoken",
+    "pool-weightedmean",
+    "prompts-default",
+    "prompts-excluded",
+    "st-lower-case",
+    "t5-emb",
+    "truncate-dim",
+    "albert-emb",
+    "roberta-emb",
 };
 enum { REQUIRED_COUNT = sizeof required / sizeof required[0] };
 

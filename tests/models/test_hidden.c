@@ -100,18 +100,6 @@ static void check_text(const golden_case *golden, const loaded *all, const json_
     mm_free(out);
 }
 
-// Graphs that are here before their tokenizers.
-static const char *const by_ids_only[] = {"t5-emb"};
-enum { BY_IDS_COUNT = sizeof by_ids_only / sizeof by_ids_only[0] };
-
-static bool is_required(const char *name) {
-    for (int i = 0; i < BY_IDS_COUNT; i++) {
-        if (strcmp(by_ids_only[i], name) == 0)
-            return true;
-    }
-    return golden_is_required(name);
-}
-
 static void check_folder(const golden_case *golden, void *payload) {
     size_t *ran = payload;
     mm_error error = {0};
@@ -134,7 +122,7 @@ static void check_folder(const golden_case *golden, void *payload) {
         check_text(golden, &all, hidden, json_array_get(ids, text));
     }
     unload(&all);
-    *ran += is_required(golden->name);
+    *ran += golden_is_required(golden->name);
 }
 
 static void test_hidden_states(void **state) {
@@ -143,8 +131,7 @@ static void test_hidden_states(void **state) {
     golden_each("embedding", check_folder, &ran);
     if (golden_required_count() == 0)
         print_message("no ../shared: only this repository's own golden folders were run\n");
-    else
-        assert_true(ran >= golden_required_count() + BY_IDS_COUNT);
+    assert_true(ran >= golden_required_count());
 }
 
 int main(void) {
