@@ -38,6 +38,8 @@ static const char *const required[] = {
     "truncate-dim",
     "albert-emb",
     "roberta-emb",
+    "camembert-emb",
+    "xlm-roberta-emb",
 };
 enum { REQUIRED_COUNT = sizeof required / sizeof required[0] };
 
