@@ -39,7 +39,7 @@ static void put_sequence(const assembly *self, const mm_template_part *part) {
         out->ids[out->count + i] = (int32_t)tokens->ids[range.start + i];
         out->type_ids[out->count + i] = part->type_id;
     }
-    if (self->work->want_offsets) {
+    if (self->work->want_offsets && range.count > 0) {
         size_t *offsets = out->offsets + out->count * 2;
         for (size_t i = 0; i < range.count; i++) {
             offsets[i * 2] = tokens->spans[range.start + i].start;
