@@ -64,7 +64,7 @@ static bool join(mm_buffer *out, const mm_decode_texts *texts) {
     for (size_t i = 0; i < texts->count && ok; i++) {
         size_t start = mm_decode_texts_start(texts, i);
         ok = (i == 0 || mm_buffer_putc(out, ' ')) &&
-             mm_buffer_append(out, texts->bytes.data + start, texts->ends[i] - start);
+             mm_buffer_append(out, mm_decode_texts_at(texts, start), texts->ends[i] - start);
     }
     return ok;
 }

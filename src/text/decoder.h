@@ -56,6 +56,10 @@ bool mm_decode_texts_end(mm_decode_texts *texts);
 static inline size_t mm_decode_texts_start(const mm_decode_texts *texts, size_t index) {
     return index ? texts->ends[index - 1] : 0;
 }
+// The bytes from an offset on; never NULL, also when all texts are empty.
+static inline const char *mm_decode_texts_at(const mm_decode_texts *texts, size_t offset) {
+    return texts->bytes.data ? texts->bytes.data + offset : "";
+}
 // *out is NUL-terminated and the caller's to mm_free. Uses up `texts`.
 mm_status mm_decoder_run(const mm_decoder_list *list, mm_decode_texts *texts, char **out,
                          size_t *out_length, mm_error *error);

@@ -53,7 +53,8 @@ bool mm_byte_level_decode(const void *settings, const mm_decode_texts *in, mm_de
     for (size_t i = 0; i < in->count && ok; i++) {
         size_t start = mm_decode_texts_start(in, i);
         if (in->ends[i] > start)
-            ok = mm_byte_level_append_bytes(&bytes, in->bytes.data + start, in->ends[i] - start);
+            ok = mm_byte_level_append_bytes(&bytes, mm_decode_texts_at(in, start),
+                                            in->ends[i] - start);
     }
     ok = ok &&
          (bytes.length == 0 || mm_byte_level_append_text(&out->bytes, bytes.data, bytes.length)) &&

@@ -58,7 +58,7 @@ static bool apply_wordpiece(const void *settings, const mm_decode_texts *in, mm_
     const settings_pair *own = settings;
     for (size_t i = 0; i < in->count; i++) {
         size_t from = mm_decode_texts_start(in, i), start = out->bytes.length;
-        const char *text = in->bytes.data + from;
+        const char *text = mm_decode_texts_at(in, from);
         size_t length = in->ends[i] - from;
         if (i > 0 && length >= own->first_length &&
             memcmp(text, own->bytes, own->first_length) == 0) {
@@ -162,7 +162,7 @@ static bool apply_replace(const void *settings, const mm_decode_texts *in, mm_de
     for (size_t i = 0; i < in->count && ok; i++) {
         size_t start = mm_decode_texts_start(in, i), length = in->ends[i] - start;
         ok = (length == 0 ||
-              replace_text(settings, &scratch, in->bytes.data + start, length, out)) &&
+              replace_text(settings, &scratch, mm_decode_texts_at(in, start), length, out)) &&
              mm_decode_texts_end(out);
     }
     mm_regex_scratch_free(scratch);
@@ -196,7 +196,7 @@ static bool apply_strip(const void *settings, const mm_decode_texts *in, mm_deco
     size_t width = own->first_length;
     for (size_t i = 0; i < in->count; i++) {
         size_t start = mm_decode_texts_start(in, i), end = in->ends[i];
-        const char *bytes = in->bytes.data;
+        const char *bytes = mm_decode_texts_at(in, 0);
         for (size_t n = 0; n < own->number && end - start >= width &&
                            memcmp(bytes + start, own->bytes, width) == 0;
              n++)
@@ -223,7 +223,7 @@ static bool apply_bpe(const void *settings, const mm_decode_texts *in, mm_decode
     const settings_pair *own = settings;
     for (size_t i = 0; i < in->count; i++) {
         size_t start = mm_decode_texts_start(in, i);
-        const char *text = in->bytes.data ? in->bytes.data + start : "";
+        const char *text = mm_decode_texts_at(in, start);
         if (!append_replaced(&out->bytes, text, in->ends[i] - start, own->bytes, own->first_length,
                              " ", i + 1 < in->count) ||
             !mm_decode_texts_end(out))
@@ -256,7 +256,7 @@ static bool end_bytes(mm_decode_texts *out, size_t start) {
     size_t count = out->bytes.length - start;
     if (count == 0)
         return true;
-    if (mm_utf8_valid(out->bytes.data + start, count, NULL))
+    if (mm_utf8_valid(mm_decode_texts_at(out, start), count, NULL))
         return mm_decode_texts_end(out);
     out->bytes.length = start;
     for (size_t i = 0; i < count; i++)
@@ -271,11 +271,10 @@ static bool apply_byte_fallback(const void *settings, const mm_decode_texts *in,
     size_t run = 0; // where the run of bytes begins in out->bytes
     for (size_t i = 0; i < in->count; i++) {
         size_t start = mm_decode_texts_start(in, i), length = in->ends[i] - start;
-        int byte = length ? byte_of(in->bytes.data + start, length) : -1;
-        bool ok = byte >= 0
-                      ? mm_buffer_putc(&out->bytes, (char)byte)
-                      : end_bytes(out, run) &&
-                            mm_decode_texts_add(out, length ? in->bytes.data + start : "", length);
+        int byte = length ? byte_of(mm_decode_texts_at(in, start), length) : -1;
+        bool ok = byte >= 0 ? mm_buffer_putc(&out->bytes, (char)byte)
+                            : end_bytes(out, run) &&
+                                  mm_decode_texts_add(out, mm_decode_texts_at(in, start), length);
         if (!ok)
             return false;
         if (byte < 0)
@@ -323,7 +322,7 @@ static bool apply_ctc(const void *settings, const mm_decode_texts *in, mm_decode
     bool ok = true;
     for (size_t i = 0; i < in->count && ok; i++) {
         size_t start = mm_decode_texts_start(in, i), length = in->ends[i] - start;
-        const char *token = in->bytes.data ? in->bytes.data + start : "";
+        const char *token = mm_decode_texts_at(in, start);
         if (last && length == last_length && memcmp(token, last, length) == 0)
             continue;
         last = token;

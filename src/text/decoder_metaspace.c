@@ -18,7 +18,7 @@ bool mm_metaspace_decode(const void *settings, const mm_decode_texts *in, mm_dec
         bool drop = i == 0 && self->scheme != MM_PREPEND_NEVER;
         size_t at = mm_decode_texts_start(in, i), end = in->ends[i];
         while (at < end) {
-            const char *from = in->bytes.data + at;
+            const char *from = mm_decode_texts_at(in, at);
             const char *found = memmem(from, end - at, self->replacement, self->length);
             size_t plain = found ? (size_t)(found - from) : end - at;
             if (!mm_buffer_append(&out->bytes, from, plain) ||

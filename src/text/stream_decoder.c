@@ -121,7 +121,7 @@ typedef struct text {
 
 static text nth(const mm_decode_texts *texts, size_t index) {
     size_t start = mm_decode_texts_start(texts, index);
-    return (text){texts->bytes.data ? texts->bytes.data + start : "", texts->ends[index] - start};
+    return (text){mm_decode_texts_at(texts, start), texts->ends[index] - start};
 }
 
 static bool add(mm_decode_texts *texts, text added) {

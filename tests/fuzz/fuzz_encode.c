@@ -9,6 +9,8 @@
 // Covers: src/text/byte_level.c src/text/byte_level_split.c src/text/model_bpe.c
 // Covers: src/text/bpe_merges.c src/text/word_cache.c src/text/decoder_byte_level.c
 // Covers: src/text/unicode_text.c src/text/decoder_kinds.c
+// Covers: src/text/model_unigram.c src/text/normalizer_precompiled.c src/text/graphemes.c
+// Covers: src/text/metaspace.c src/text/pretokenizer_metaspace.c src/text/decoder_metaspace.c
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/utf8.h"
@@ -21,7 +23,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { TOKENIZERS = 12 };
+enum { TOKENIZERS = 15 };
 static mm_tokenizer *tokenizers[TOKENIZERS];
 
 static void require(bool truth) {
@@ -36,9 +38,10 @@ static void close_all(void) {
 
 static void open_all(void) {
     static const char *const names[TOKENIZERS] = {
-        "bert-uncased",     "bert-plain", "added",      "forms",
-        "accents",          "words",      "byte-bpe",   "byte-bpe-prefix",
-        "byte-bpe-partial", "suffix-bpe", "prefix-bpe", "fallback-bpe"};
+        "bert-uncased",     "bert-plain",    "added",       "forms",
+        "accents",          "words",         "byte-bpe",    "byte-bpe-prefix",
+        "byte-bpe-partial", "suffix-bpe",    "prefix-bpe",  "fallback-bpe",
+        "unigram-t5",       "unigram-bytes", "unigram-bare"};
     for (int i = 0; i < TOKENIZERS; i++) {
         char path[1024];
         snprintf(path, sizeof(path), MM_TESTS_DIR "/text/data/%s/tokenizer.json", names[i]);
@@ -98,7 +101,7 @@ static void check_tokens(const mm_tokenizer *tokenizer, const mm_encoding *encod
         const char *token = mm_tokenizer_token(tokenizer, encoding->ids[i], &length);
         require(token && strlen(token) == length);
     }
-    require(mm_tokenizer_token_id(tokenizer, "[UNK]") == 1);
+    require(mm_tokenizer_token_id(tokenizer, mm_tokenizer_token(tokenizer, 1, &length)) == 1);
     require(mm_tokenizer_token_id(tokenizer, "[no such token]") == -1);
     require(mm_tokenizer_model_max_length(tokenizer) == 0);
     require(mm_tokenizer_special_count(tokenizer, true) >=

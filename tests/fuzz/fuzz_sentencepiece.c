@@ -4,7 +4,8 @@
 // comes out of it encodes and decodes; allocations fail every now and then.
 //
 // Covers: src/text/sentencepiece_model.c src/text/sentencepiece_tokens.c
-// src/text/sentencepiece_stages.c src/text/tokenizer_sentencepiece.c src/text/charsmap.c
+// Covers: src/text/sentencepiece_stages.c src/text/sentencepiece_families.c
+// Covers: src/text/tokenizer_sentencepiece.c src/text/charsmap.c
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "text/tokenizer.h"

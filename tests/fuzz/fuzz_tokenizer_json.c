@@ -7,6 +7,9 @@
 // Covers: src/text/decoder.c src/text/token_model.c src/text/added_tokens.c
 // Covers: src/text/stream_decoder.c src/text/stored_options.c src/text/postprocessor_kinds.c
 // Covers: src/text/model_wordlevel.c src/text/model_bpe_read.c src/text/bpe_merges_read.c
+// Covers: src/text/json_scan.c src/text/json_number.c src/text/stages.c src/text/text_pattern.c
+// Covers: src/text/regex_read.c src/text/regex_class.c src/text/regex_write.c src/text/code_set.c
+// Covers: src/text/piece_trie.c
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "text/stream_decoder.h"
