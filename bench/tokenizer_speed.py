@@ -2,17 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Time our tokenizer against the `tokenizers` wheel: the same files and texts, one thread each, in turns.
 
-    build/venv/bin/python bench/tokenizer_speed.py [--rounds N] [--megabytes N] [--text FILE] TOKENIZER...
+    build/venv/bin/python bench/tokenizer_speed.py [--rounds N] [--megabytes N] [--text FILE] [--out FILE] [TOKENIZER...]
 
-TOKENIZER is a tokenizer.json. Ours is build/tests/text/tokenizer_timer. Both give the same ids, or the row says
-so. Each figure is of processor time, which others on the machine disturb little, and the best of the rounds. `encode` is the wheel's encode_batch_fast, which computes no offsets,
-of texts of about 2 KB; `offsets` its encode_batch.
+TOKENIZER is a tokenizer.json; without any, those of BERT, RoBERTa and T5 where ../shared has them, else small ones of
+the tests. Ours is build/tests/text/tokenizer_timer. Both give the same ids, or the row says so. Each figure is of
+processor time, which others on the machine disturb little, and the best of the rounds. `encode` is the wheel's
+encode_batch_fast, which computes no offsets, of texts of about 2 KB; `offsets` its encode_batch. `load` is from the
+file; a made one of more than 10 MB is loaded as well. `no blanks` sets one text of 10 MB without a blank against ten
+of 1 MB, ours only.
 """
 import argparse
+import json
 import os
 import pathlib
+import platform
 import random
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -123,7 +129,20 @@ def best(ours, wheel, what, rounds):
     return min(mine for mine, _ in times), min(theirs for _, theirs in times)
 
 
-def run(path, kind, text, arguments):
+def row(report, name, kind, what, ours, wheel, unit, ratio, note=""):
+    report.append((name, kind, what, ours, wheel, unit, ratio, note))
+    print(f"{name:20} {kind:8} {what:10} {ours:>9} {wheel:>9} {unit:5} {ratio:>6} {note}", flush=True)
+
+
+def time_load(report, path, name, arguments):
+    with tempfile.NamedTemporaryFile() as file:
+        ours, wheel = Ours(path, file.name), Wheel(path, [])
+        mine, theirs = best(ours, wheel, "load", arguments.rounds)
+        ours.close()
+    row(report, name, "", "load", f"{mine * 1e3:.1f}", f"{theirs * 1e3:.1f}", "ms", f"{theirs / mine:.2f}")
+
+
+def time_text(report, path, kind, text, arguments):
     parts = list(cut(text))
     with tempfile.NamedTemporaryFile() as file:
         file.write(b"".join(part.encode() + b"\0" for part in parts))
@@ -133,9 +152,66 @@ def run(path, kind, text, arguments):
         size = sum(len(part.encode()) for part in parts) / 1e6
         for what in ("encode", "offsets"):
             mine, theirs = best(ours, wheel, what, arguments.rounds)
-            print(f"{path.parent.name:24} {kind:8} {what:8} {size / mine:9.1f} {size / theirs:9.1f} MB/s "
-                  f"{theirs / mine:6.2f}{'' if same else '   OTHER IDS'}", flush=True)
+            row(report, path.parent.name, kind, what, f"{size / mine:.1f}", f"{size / theirs:.1f}", "MB/s",
+                f"{theirs / mine:.2f}", "" if same else "other ids")
         ours.close()
+
+
+def time_without_blanks(report, path, arguments):
+    """Ten times one megabyte, then ten megabytes in one piece: twice the time at most."""
+    letters = "".join(random.Random(3).choices("abcdefghijklmnopqrstuvwxyz", k=10_000_000))
+    seconds = []
+    for pieces in ([letters[at:at + 1_000_000] for at in range(0, len(letters), 1_000_000)], [letters]):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b"".join(piece.encode() + b"\0" for piece in pieces))
+            file.flush()
+            ours = Ours(path, file.name)
+            seconds.append(min(ours.seconds("encode") for _ in range(min(arguments.rounds, 3))))
+            ours.close()
+    row(report, path.parent.name, "10 MB", "no blanks", f"{seconds[1] * 1e3:.0f}", f"{seconds[0] * 1e3:.0f}", "ms",
+        f"{seconds[1] / seconds[0]:.2f}", "ours in one piece, ours in ten")
+
+
+def large_file(folder):
+    """A byte-level BPE file of more than 10 MB: 250,000 random merges."""
+    rng = random.Random(7)
+    tokens = [chr(code) for code in range(33, 127)]
+    known, merges = set(tokens), []
+    while len(merges) < 250_000:
+        left, right = rng.choice(tokens), rng.choice(tokens)
+        if len(left + right) <= 16 and left + right not in known:
+            known.add(left + right)
+            tokens.append(left + right)
+            merges.append(f"{left} {right}")
+    path = pathlib.Path(folder) / "tokenizer.json"
+    path.write_text(json.dumps({
+        "version": "1.0", "added_tokens": [], "normalizer": None,
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+        "post_processor": None, "decoder": {"type": "ByteLevel"},
+        "model": {"type": "BPE", "vocab": {token: i for i, token in enumerate(tokens)}, "merges": merges}}))
+    return path
+
+
+def default_tokenizers():
+    shared = [ROOT.parent / "shared/tokenizers" / name for name in ("bert-uncased", "roberta", "t5")]
+    small = [ROOT / "tests/text/data" / name for name in ("bert-uncased", "byte-bpe", "unigram-t5")]
+    return [folder / "tokenizer.json" for folder in (shared if shared[0].exists() else small)]
+
+
+def processor():
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+        names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def markdown(report, arguments):
+    lines = ["# Tokenizers: throughput and loading", "",
+             f"One thread of {processor()}; `tokenizers` {tokenizers.__version__}; processor time, the best of "
+             f"{arguments.rounds} rounds in turns; {arguments.megabytes:g} MB of each text. Written by "
+             "`bench/tokenizer_speed.py --out`, where the texts are described.", "",
+             "| tokenizer | text | what | ours | the wheel | unit | ratio | |", "|---|---|---|---|---|---|---|---|"]
+    lines += ["| " + " | ".join(line) + " |" for line in report]
+    return "\n".join(lines) + "\n"
 
 
 def main():
@@ -144,19 +220,23 @@ def main():
     parser.add_argument("--megabytes", type=float, default=1, help="of each text")
     parser.add_argument("--text", help="a file to take instead of the made texts")
     parser.add_argument("--unchecked", action="store_true", help="do not compare the ids, which takes a while")
-    parser.add_argument("tokenizers", nargs="+", type=pathlib.Path, metavar="TOKENIZER")
+    parser.add_argument("--out", type=pathlib.Path, help="write the table there, as Markdown")
+    parser.add_argument("tokenizers", nargs="*", type=pathlib.Path, metavar="TOKENIZER")
     arguments = parser.parse_args()
-    print(f"{'tokenizer':24} {'text':8} {'':8} {'ours':>9} {'wheel':>9}       ratio", flush=True)
-    made = list(make_texts(arguments))
-    for path in arguments.tokenizers:
-        with tempfile.NamedTemporaryFile() as file:
-            ours, wheel = Ours(path, file.name), Wheel(path, [])
-            mine, theirs = best(ours, wheel, "load", arguments.rounds)
-            ours.close()
-        print(f"{path.parent.name:24} {'':8} {'load':8} {mine * 1e3:9.1f} {theirs * 1e3:9.1f} ms   "
-              f"{theirs / mine:6.2f}", flush=True)
+    if not TIMER.exists():
+        sys.exit(f"{TIMER}: not built; run make")
+    report, made = [], list(make_texts(arguments))
+    print(f"{'tokenizer':20} {'text':8} {'':10} {'ours':>9} {'wheel':>9} {'':5} {'ratio':>6}", flush=True)
+    for path in arguments.tokenizers or default_tokenizers():
+        time_load(report, path, path.parent.name, arguments)
         for kind, text in made:
-            run(path, kind, text, arguments)
+            time_text(report, path, kind, text, arguments)
+        time_without_blanks(report, path, arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        path = large_file(folder)
+        time_load(report, path, f"made, {path.stat().st_size / 1e6:.0f} MB", arguments)
+    if arguments.out:
+        arguments.out.write_text(markdown(report, arguments), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,10 @@ void *mm_malloc(size_t size) {
     return allocation_fails() ? NULL : malloc(size ? size : 1);
 }
 
+void *mm_malloc_exempt(size_t size) {
+    return malloc(size ? size : 1);
+}
+
 void *mm_calloc(size_t count, size_t size) {
     size_t bytes;
     if (allocation_fails() || !mm_size_mul(&bytes, count, size))

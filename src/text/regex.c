@@ -22,6 +22,7 @@ enum {
 struct mm_regex {
     pcre2_code *code;
     bool compiled;    // to machine code
+    bool compiling;   // just now
     mm_error failure; // for MM_REGEX_TOO_LONG
 };
 
@@ -34,9 +35,11 @@ struct mm_regex_scratch {
     size_t last;  // where the callout before was
 };
 
+// `data`: the mm_regex, or NULL. PCRE2 10.42 goes through NULL when an allocation fails while it
+// compiles to machine code.
 static void *allocate(PCRE2_SIZE size, void *data) {
-    (void)data;
-    return mm_malloc(size);
+    const mm_regex *regex = data;
+    return regex && regex->compiling ? mm_malloc_exempt(size) : mm_malloc(size);
 }
 
 static void release(void *memory, void *data) {
@@ -66,7 +69,7 @@ bool mm_regex_knows_unicode(void) {
 
 // Compiles what regex_write.c wrote.
 static mm_status compile(mm_regex *regex, const mm_buffer *pattern, mm_error *error) {
-    pcre2_general_context *general = pcre2_general_context_create(allocate, release, NULL);
+    pcre2_general_context *general = pcre2_general_context_create(allocate, release, regex);
     pcre2_compile_context *context = general ? pcre2_compile_context_create(general) : NULL;
     int problem = PCRE2_ERROR_NOMEMORY;
     size_t at = 0;
@@ -81,7 +84,9 @@ static mm_status compile(mm_regex *regex, const mm_buffer *pattern, mm_error *er
     pcre2_general_context_free(general);
     if (regex->code) {
         // Without it (no memory, or a system that forbids it) the interpreter runs the pattern.
+        regex->compiling = true;
         regex->compiled = pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE) == 0;
+        regex->compiling = false;
         return MM_STATUS_OK;
     }
     if (problem == PCRE2_ERROR_NOMEMORY || problem == PCRE2_ERROR_HEAP_FAILED)
