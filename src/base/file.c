@@ -73,6 +73,11 @@ void mm_file_unmap(mm_file_map *map) {
     *map = (mm_file_map){0};
 }
 
+void mm_file_map_rest(const mm_file_map *map) {
+    if (map->data)
+        (void)madvise((void *)(uintptr_t)map->data, map->size, MADV_DONTNEED);
+}
+
 mm_status mm_file_read(char **out, size_t *out_size, const char *path, size_t maximum,
                        mm_error *error) {
     *out = NULL;

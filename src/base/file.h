@@ -20,6 +20,8 @@ typedef struct mm_file_map {
 // when it is no regular file.
 mm_status mm_file_map_open(mm_file_map *out, const char *path, mm_error *error);
 void mm_file_unmap(mm_file_map *map); // accepts a zeroed map; leaves a zeroed one
+// Lets go of the memory that holds the map's pages; they are fetched again when looked at.
+void mm_file_map_rest(const mm_file_map *map);
 
 // Reads a whole file of at most `maximum` bytes; *out is NUL-terminated and the caller's to
 // mm_free. A missing file is MODEL_NOT_FOUND, a larger one MODEL_CORRUPT.

@@ -244,6 +244,11 @@ mm_status mm_checkpoint_open(mm_checkpoint **out, const char *directory, mm_erro
     return status;
 }
 
+void mm_checkpoint_rest(const mm_checkpoint *checkpoint) {
+    for (size_t i = 0; i < checkpoint->shard_count; i++)
+        mm_safetensors_rest(checkpoint->shards[i].file);
+}
+
 void mm_checkpoint_free(mm_checkpoint *checkpoint) {
     if (!checkpoint)
         return;

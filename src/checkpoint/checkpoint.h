@@ -13,6 +13,8 @@ typedef struct mm_checkpoint mm_checkpoint;
 // read.
 mm_status mm_checkpoint_open(mm_checkpoint **out, const char *directory, mm_error *error);
 void mm_checkpoint_free(mm_checkpoint *checkpoint); // accepts NULL; tensors die with it
+// Lets go of the memory that holds the files' pages; they are fetched again when looked at.
+void mm_checkpoint_rest(const mm_checkpoint *checkpoint);
 
 // NULL when there is no such tensor.
 const mm_tensor *mm_checkpoint_find(const mm_checkpoint *checkpoint, const char *name);

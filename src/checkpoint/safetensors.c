@@ -335,6 +335,10 @@ mm_status mm_safetensors_open(mm_safetensors **out, const char *path, mm_error *
     return status;
 }
 
+void mm_safetensors_rest(const mm_safetensors *file) {
+    mm_file_map_rest(&file->map);
+}
+
 void mm_safetensors_free(mm_safetensors *file) {
     if (!file)
         return;

@@ -52,7 +52,8 @@ mm_status mm_safetensors_open(mm_safetensors **out, const char *path, mm_error *
 // The same on bytes the caller keeps alive (fuzzing, tests).
 mm_status mm_safetensors_parse(mm_safetensors **out, const void *data, size_t size,
                                const char *where, mm_error *error);
-void mm_safetensors_free(mm_safetensors *file); // accepts NULL
+void mm_safetensors_free(mm_safetensors *file);       // accepts NULL
+void mm_safetensors_rest(const mm_safetensors *file); // see mm_file_map_rest
 size_t mm_safetensors_count(const mm_safetensors *file);
 const mm_tensor *mm_safetensors_at(const mm_safetensors *file, size_t index);       // in file order
 const mm_tensor *mm_safetensors_find(const mm_safetensors *file, const char *name); // NULL if none

@@ -466,6 +466,8 @@ mm_status mm_cpu_weights_pack(mm_weights *weights, mm_checkpoint *checkpoint, in
         status = pack_small(weights, work.members[0].staging, error);
     mm_team_free(team);
     packer_members_free(&work);
+    if (!status && checkpoint)
+        mm_checkpoint_rest(checkpoint); // of what is packed nothing is looked at again
     if (!status)
         mm_cpu_settling_start(weights, checkpoint);
     return status;
