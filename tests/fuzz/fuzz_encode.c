@@ -4,13 +4,13 @@
 //
 // Covers: src/text/assemble.c src/text/encoding.c src/text/padding.c src/text/truncation.c
 // Covers: src/text/tokenizer.c src/text/offsets.c src/text/rewrite.c src/text/encode_work.c
-// Covers: src/text/normalizer_bert.c src/text/normalizer_unicode.c src/text/normalizer_edit.c
+// Covers: src/text/normalizer_bert.c src/text/normalizer_unicode.c
 // Covers: src/text/pretokenizer_chars.c src/text/model_wordpiece.c
 // Covers: src/text/byte_level.c src/text/byte_level_split.c src/text/model_bpe.c
 // Covers: src/text/bpe_merges.c src/text/word_cache.c src/text/decoder_byte_level.c
-// Covers: src/text/unicode_text.c src/text/decoder_kinds.c
+// Covers: src/text/unicode_text.c
 // Covers: src/text/model_unigram.c src/text/normalizer_precompiled.c src/text/graphemes.c
-// Covers: src/text/metaspace.c src/text/pretokenizer_metaspace.c src/text/decoder_metaspace.c
+// Covers: src/text/pretokenizer_metaspace.c src/text/decoder_metaspace.c
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/utf8.h"

@@ -9,7 +9,8 @@
 // Covers: src/text/model_wordlevel.c src/text/model_bpe_read.c src/text/bpe_merges_read.c
 // Covers: src/text/json_scan.c src/text/json_number.c src/text/stages.c src/text/text_pattern.c
 // Covers: src/text/regex_read.c src/text/regex_class.c src/text/regex_write.c src/text/code_set.c
-// Covers: src/text/piece_trie.c
+// Covers: src/text/piece_trie.c src/text/metaspace.c src/text/normalizer_edit.c
+// Covers: src/text/decoder_kinds.c
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "text/stream_decoder.h"

@@ -3,7 +3,7 @@
 // tokenizer_config.json, special_tokens_map.json, added_tokens.json and config.json. A part that is
 // empty is no file.
 //
-// Covers: src/text/tokenizer_merges.c src/text/bpe_merges_read.c
+// Covers: src/text/tokenizer_merges.c
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "text/tokenizer.h"
