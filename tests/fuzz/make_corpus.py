@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write the first inputs of the fuzzers: corpus/FUZZER/seed-NN, one per form and per broken rule.
 
-Fuzzing adds more files beside them, named by their hash; this script touches only seed-*.
+Fuzzing adds more files beside them, named by their hash; this script touches only seed-*
+and made-*.
 """
+import ast
 import json
 import pathlib
 import struct
@@ -11,14 +13,14 @@ import struct
 HERE = pathlib.Path(__file__).parent
 
 
-def write(fuzzer, seeds):
+def write(fuzzer, seeds, name="seed"):
     folder = HERE / "corpus" / fuzzer
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("seed-*"):
+    for old in folder.glob(f"{name}-*"):
         old.unlink()
     for number, seed in enumerate(seeds):
         data = seed if isinstance(seed, bytes) else seed.encode()
-        (folder / f"seed-{number:02}").write_bytes(data)
+        (folder / f"{name}-{number:02}").write_bytes(data)
 
 
 def file(header, data=b""):
@@ -212,7 +214,46 @@ def requests():
     yield "\0A='x' y"
 
 
+def tokenizers():
+    """tokenizer.json: the patterns of the differential test, scores in all forms, stored options, and
+    models that say nothing of their type."""
+    source = (HERE.parent / "text" / "test_regex_differential.py").read_text(encoding="utf-8")
+    lists = {node.targets[0].id: node.value for node in ast.parse(source).body
+             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)}
+    empty = {"version": "1.0", "added_tokens": [], "normalizer": None, "pre_tokenizer": None,
+             "post_processor": None, "decoder": None}
+    words = {"type": "WordLevel", "vocab": {"[UNK]": 0, "a": 1}, "unk_token": "[UNK]"}
+    for name in ["FIXED", "REFUSED", "NOT_BUILT"]:
+        for pattern in ast.literal_eval(lists[name]):
+            split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated",
+                     "invert": False}
+            yield json.dumps({**empty, "pre_tokenizer": split, "model": words})
+    scores = ["-1e-5", "1E+300", "0.1e-400", "123456789012345678901234567890.5", "-0.0", "1e400", "-7",
+              "0.30000000000000004", "4.9e-324", "1.", "01", "-", "1e", "2.5E-3"]
+    for score in scores:
+        model = '{"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["a", %s], ["ab", -2.5]]}'
+        yield json.dumps({**empty, "model": 0}).replace('"model": 0', '"model": ' + model % score)
+    for strategy in ["LongestFirst", "OnlyFirst", "OnlySecond", "None"]:
+        for direction in ["Left", "Right", "Up"]:
+            cut = {"max_length": 5, "stride": 1, "strategy": strategy, "direction": direction}
+            pad = {"strategy": {"Fixed": 7}, "direction": direction, "pad_to_multiple_of": 4,
+                   "pad_id": 1, "pad_type_id": 1, "pad_token": "a"}
+            yield json.dumps({**empty, "truncation": cut, "padding": pad, "model": words})
+    for pad in [{"strategy": "BatchLongest"}, {"strategy": {"Fixed": -1}}, {"strategy": "x"}, [], 5]:
+        yield json.dumps({**empty, "truncation": pad, "padding": pad, "model": words})
+    vocab = {"<unk>": 0, "a": 1, "b": 2, "ab": 3, "##b": 4}
+    for model in [{"vocab": vocab, "merges": ["a b"]}, {"vocab": vocab, "merges": [["a", "b"]]},
+                  {"vocab": [["<unk>", 0], ["a", -1]], "unk_id": 0, "byte_fallback": True},
+                  {"vocab": vocab, "continuing_subword_prefix": "##", "unk_token": "<unk>"},
+                  {"vocab": vocab, "unk_token": "<unk>"}, {"vocab": vocab, "merges": ["a"]},
+                  {"vocab": vocab, "merges": [["a"]]}, {"vocab": vocab, "merges": ["a c"]},
+                  {"vocab": vocab, "merges": [["a", "b", "c"]]}, {"vocab": vocab, "merges": [5]},
+                  {"vocab": [["<unk>"]]}, {"vocab": []}, {}]:
+        yield json.dumps({**empty, "model": model})
+
+
 if __name__ == "__main__":
+    write("fuzz_tokenizer_json", tokenizers(), "made")
     write("fuzz_safetensors", safetensors())
     write("fuzz_json", texts())
     write("fuzz_config", configs())
