@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hub/hub_access.h"
 
-#include "base/buffer.h"
 #include "base/file.h"
 #include "base/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_TOKEN = 4096, MAX_PATH = 8192, DEFAULT_SECONDS = 10, MAX_SECONDS = 3600 };
+enum { MAX_TOKEN = 4096, DEFAULT_SECONDS = 10, MAX_SECONDS = 3600 };
 
 static const char blanks[] = " \t\r\n";
 
@@ -50,26 +49,11 @@ static long read_seconds(const char *value) {
 // HF_TOKEN_PATH, else "token" in the folder of HF_HOME.
 static mm_status find_token_file(char **out, mm_variable_function variable, const void *payload,
                                  mm_error *error) {
-    static const struct {
-        const char *name, *below;
-    } ways[] = {{"HF_TOKEN_PATH", ""},
-                {"HF_HOME", "/token"},
-                {"XDG_CACHE_HOME", "/huggingface/token"},
-                {"HOME", "/.cache/huggingface/token"}};
-    const char *home = variable(payload, "HOME");
-    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
-        const char *value = variable(payload, ways[i].name);
-        if (!value || !*value)
-            continue;
-        bool tilde = value[0] == '~' && (value[1] == '/' || value[1] == '\0') && home;
-        mm_buffer path;
-        mm_buffer_init(&path, MAX_PATH);
-        if (mm_buffer_printf(&path, "%s%s%s", tilde ? home : "", value + tilde, ways[i].below))
-            *out = mm_buffer_detach(&path);
-        mm_buffer_free(&path);
-        return *out ? MM_STATUS_OK : mm_fail_memory(error, "a path");
-    }
-    return MM_STATUS_OK;
+    static const mm_hub_way ways[] = {{"HF_TOKEN_PATH", ""},
+                                      {"HF_HOME", "/token"},
+                                      {"XDG_CACHE_HOME", "/huggingface/token"},
+                                      {"HOME", "/.cache/huggingface/token"}};
+    return mm_hub_first_path(out, ways, sizeof(ways) / sizeof(ways[0]), variable, payload, error);
 }
 
 mm_status mm_hub_access_read(mm_hub_access *out, mm_variable_function variable, const void *payload,

@@ -212,19 +212,11 @@ mm_status mm_hub_find(mm_hub_model *out, const mm_hub_places *places, const char
 
 // ---- Environment -------------------------------------------------------------------------------
 
-mm_status mm_hub_cache_path(char **out, mm_variable_function variable, const void *payload,
-                            mm_error *error) {
-    static const struct {
-        const char *name;
-        const char *below; // the cache, seen from there
-    } ways[] = {{"HF_HUB_CACHE", ""},
-                {"HUGGINGFACE_HUB_CACHE", ""},
-                {"HF_HOME", "/hub"},
-                {"XDG_CACHE_HOME", "/huggingface/hub"},
-                {"HOME", "/.cache/huggingface/hub"}};
+mm_status mm_hub_first_path(char **out, const mm_hub_way *ways, size_t count,
+                            mm_variable_function variable, const void *payload, mm_error *error) {
     *out = NULL;
     const char *home = variable(payload, "HOME");
-    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+    for (size_t i = 0; i < count; i++) {
         const char *value = variable(payload, ways[i].name);
         if (!value || !*value)
             continue;
@@ -237,6 +229,16 @@ mm_status mm_hub_cache_path(char **out, mm_variable_function variable, const voi
         return *out ? MM_STATUS_OK : mm_fail_memory(error, "a path");
     }
     return MM_STATUS_OK;
+}
+
+mm_status mm_hub_cache_path(char **out, mm_variable_function variable, const void *payload,
+                            mm_error *error) {
+    static const mm_hub_way ways[] = {{"HF_HUB_CACHE", ""},
+                                      {"HUGGINGFACE_HUB_CACHE", ""},
+                                      {"HF_HOME", "/hub"},
+                                      {"XDG_CACHE_HOME", "/huggingface/hub"},
+                                      {"HOME", "/.cache/huggingface/hub"}};
+    return mm_hub_first_path(out, ways, sizeof(ways) / sizeof(ways[0]), variable, payload, error);
 }
 
 bool mm_hub_variable_true(const char *value) {

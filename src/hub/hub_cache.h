@@ -6,6 +6,8 @@
 
 #include "hub/hub_name.h"
 
+#include <stddef.h>
+
 // Where to look, in this order. Strings are borrowed; either may be NULL.
 typedef struct mm_hub_places {
     const char *models_dir;
@@ -30,10 +32,18 @@ void mm_hub_model_free(mm_hub_model *model); // leaves a zeroed one
 // Whether a snapshot's folder holds what a model needs, as far as a look at its files tells.
 bool mm_hub_snapshot_complete(const char *directory, bool need_weights);
 
-// The user's own cache as huggingface_hub finds it, from those environment variables (NULL or ""
-// = unset): HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME, HOME. *out is the
-// caller's, NULL when no variable leads anywhere.
+// Gives an environment variable; NULL or "" = unset.
 typedef const char *(*mm_variable_function)(const void *payload, const char *name);
+typedef struct mm_hub_way { // to a path
+    const char *name;       // of a variable
+    const char *below;      // what follows its value
+} mm_hub_way;
+// The path by the first way whose variable is set, ~ being HOME. *out is the caller's, NULL when no
+// variable leads anywhere.
+mm_status mm_hub_first_path(char **out, const mm_hub_way *ways, size_t count,
+                            mm_variable_function variable, const void *payload, mm_error *error);
+// The user's own cache as huggingface_hub finds it, in the same way from HF_HUB_CACHE,
+// HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME, HOME.
 mm_status mm_hub_cache_path(char **out, mm_variable_function variable, const void *payload,
                             mm_error *error);
 // What the library counts as true: 1, ON, YES, TRUE in any case.

@@ -112,11 +112,7 @@ static void bind_weights(mm_encoder *encoder, mm_binder *binder) {
 static mm_status bind(void **state, mm_model_info *info, const mm_config *config,
                       const mm_checkpoint *checkpoint, mm_weights *weights, mm_error *error) {
     static const mm_encoder_parts parts = {read_config, bind_weights};
-    mm_binder binder = {.config = config,
-                        .checkpoint = checkpoint,
-                        .weights = weights,
-                        .error = error,
-                        .prefix = ""};
+    mm_binder binder = mm_binder_start(config, checkpoint, weights, error);
     return mm_encoder_bind(state, info, &parts, &binder);
 }
 

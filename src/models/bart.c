@@ -168,11 +168,7 @@ static mm_status bind(void **state, mm_model_info *info, const mm_config *config
                       const mm_checkpoint *checkpoint, mm_weights *weights, mm_error *error) {
     static const mm_seq2seq_parts parts = {read_config, bind_encoder, bind_decoder};
     static const char *const prefixes[] = {"model.", "", NULL};
-    mm_binder binder = {.config = config,
-                        .checkpoint = checkpoint,
-                        .weights = weights,
-                        .error = error,
-                        .prefix = ""};
+    mm_binder binder = mm_binder_start(config, checkpoint, weights, error);
     mm_bind_prefix(&binder, prefixes, "shared.weight");
     return mm_seq2seq_bind(state, info, &parts, &binder);
 }

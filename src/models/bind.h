@@ -21,6 +21,15 @@ typedef struct mm_binder {
     bool no_bias;       // linear layers have a weight only
 } mm_binder;
 
+static inline mm_binder mm_binder_start(const mm_config *config, const mm_checkpoint *checkpoint,
+                                        mm_weights *weights, mm_error *error) {
+    return (mm_binder){.config = config,
+                       .checkpoint = checkpoint,
+                       .weights = weights,
+                       .error = error,
+                       .prefix = ""};
+}
+
 // Fails the binder unless it has failed already.
 void mm_binder_fail(mm_binder *binder, mm_status status, const char *format, ...) MM_PRINTF(3, 4);
 
