@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+// A shard is a hash table with chains and a list by last use. Each use takes the next number of one
+// clock that all shards share, so the entry that was unused longest is the oldest of the 16 list
+// ends: that one goes first, in whichever shard it lies.
+#include "manager/embedding_cache.h"
+
+#include "base/memory.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+enum { SHARDS = 16, FIRST_BUCKETS = 16 };
+
+typedef struct pending_waiter {
+    mm_cache_waiter waiter;
+    struct pending_waiter *next;
+} pending_waiter;
+
+// A vector, or a claim of one (then neither listed by use nor counted).
+typedef struct entry {
+    mm_cache_key key;
+    struct entry *next;          // in its bucket
+    struct entry *newer, *older; // by last use
+    pending_waiter *waiters;     // of a claim
+    uint64_t used;               // the clock's number
+    int64_t expires_ns;
+    size_t dimension;
+    int32_t tokens;
+    bool is_claim;
+    bool truncated;
+    float values[];
+} entry;
+
+typedef struct shard {
+    pthread_mutex_t lock;
+    entry **buckets; // [bucket_count], a power of two
+    size_t bucket_count, filled;
+    entry *newest, *oldest;
+    _Atomic uint64_t oldest_used; // UINT64_MAX when it has no vector; a hint without the lock
+} shard;
+
+struct mm_embedding_cache {
+    size_t max_entries;
+    int64_t ttl_ns; // INT64_MAX: for ever
+    atomic_size_t entries;
+    _Atomic uint64_t clock, hits, misses, bytes;
+    shard shards[SHARDS];
+};
+
+// ---- Life --------------------------------------------------------------------------------------
+
+mm_status mm_embedding_cache_create(mm_embedding_cache **out, size_t max_entries,
+                                    double ttl_seconds, mm_error *error) {
+    mm_embedding_cache *cache = *out = mm_calloc(1, sizeof(*cache));
+    if (!cache)
+        return mm_fail_memory(error, "the embedding cache");
+    cache->max_entries = max_entries;
+    cache->ttl_ns = ttl_seconds < 9e9 ? (int64_t)(ttl_seconds * 1e9) : INT64_MAX;
+    for (size_t i = 0; i < SHARDS; i++) {
+        pthread_mutex_init(&cache->shards[i].lock, NULL);
+        cache->shards[i].oldest_used = UINT64_MAX;
+    }
+    return MM_STATUS_OK;
+}
+
+void mm_embedding_cache_free(mm_embedding_cache *cache) {
+    if (!cache)
+        return;
+    for (size_t i = 0; i < SHARDS; i++) {
+        shard *own = &cache->shards[i];
+        for (entry *at = own->newest, *older; at; at = older) {
+            older = at->older;
+            mm_free(at);
+        }
+        mm_free(own->buckets);
+        pthread_mutex_destroy(&own->lock);
+    }
+    mm_free(cache);
+}
+
+static size_t bytes_of(const entry *item) {
+    return sizeof(*item) + item->dimension * sizeof(item->values[0]);
+}
+
+// ---- One shard's table -------------------------------------------------------------------------
+
+static uint64_t hash_of(const mm_cache_key *key) {
+    uint64_t hash;
+    memcpy(&hash, key->digest, sizeof(hash));
+    return hash;
+}
+
+static shard *shard_of(mm_embedding_cache *cache, const mm_cache_key *key) {
+    return &cache->shards[key->digest[31] % SHARDS];
+}
+
+// The link that points to the key's entry, or to where it would be.
+static entry **find_locked(shard *own, const mm_cache_key *key) {
+    entry **at = &own->buckets[hash_of(key) & (own->bucket_count - 1)];
+    while (*at && memcmp((*at)->key.digest, key->digest, sizeof(key->digest)) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+static bool grow_locked(shard *own) {
+    if (own->filled < own->bucket_count)
+        return true;
+    size_t count = own->bucket_count ? 2 * own->bucket_count : FIRST_BUCKETS;
+    entry **buckets = mm_calloc(count, sizeof(entry *));
+    if (!buckets)
+        return own->bucket_count > 0; // longer chains will do
+    for (size_t i = 0; i < own->bucket_count; i++) {
+        for (entry *at = own->buckets[i], *next; at; at = next) {
+            next = at->next;
+            entry **to = &buckets[hash_of(&at->key) & (count - 1)];
+            at->next = *to;
+            *to = at;
+        }
+    }
+    mm_free(own->buckets);
+    own->buckets = buckets;
+    own->bucket_count = count;
+    return true;
+}
+
+static void link_locked(shard *own, entry *item, uint64_t used) {
+    item->used = used;
+    item->newer = NULL;
+    item->older = own->newest;
+    *(own->newest ? &own->newest->newer : &own->oldest) = item;
+    own->newest = item;
+    own->oldest_used = own->oldest->used;
+}
+
+static void unlink_locked(shard *own, entry *item) {
+    *(item->newer ? &item->newer->older : &own->newest) = item->older;
+    *(item->older ? &item->older->newer : &own->oldest) = item->newer;
+    own->oldest_used = own->oldest ? own->oldest->used : UINT64_MAX;
+}
+
+// A vector leaves table, list and count.
+static void drop_locked(mm_embedding_cache *cache, shard *own, entry *item) {
+    *find_locked(own, &item->key) = item->next;
+    own->filled--;
+    unlink_locked(own, item);
+    cache->entries--;
+    cache->bytes -= bytes_of(item);
+    mm_free(item);
+}
+
+static void insert_locked(shard *own, entry *item) {
+    entry **at = find_locked(own, &item->key);
+    item->next = *at;
+    *at = item;
+    own->filled++;
+}
+
+// ---- Room --------------------------------------------------------------------------------------
+
+// Drops the vector that was unused longest; false when no shard has any.
+static bool drop_oldest(mm_embedding_cache *cache) {
+    shard *from = NULL;
+    uint64_t oldest = UINT64_MAX;
+    for (size_t i = 0; i < SHARDS; i++) {
+        uint64_t used = cache->shards[i].oldest_used;
+        if (used < oldest) {
+            oldest = used;
+            from = &cache->shards[i];
+        }
+    }
+    if (!from)
+        return false;
+    pthread_mutex_lock(&from->lock);
+    if (from->oldest)
+        drop_locked(cache, from, from->oldest);
+    pthread_mutex_unlock(&from->lock);
+    return true;
+}
+
+// Counts one vector more, never above max_entries.
+static bool reserve(mm_embedding_cache *cache) {
+    size_t entries = cache->entries;
+    while (true) {
+        if (entries < cache->max_entries) {
+            if (atomic_compare_exchange_weak(&cache->entries, &entries, entries + 1))
+                return true;
+        } else if (cache->max_entries == 0 || !drop_oldest(cache)) {
+            return false;
+        } else {
+            entries = cache->entries;
+        }
+    }
+}
+
+// ---- Claims ------------------------------------------------------------------------------------
+
+static mm_cache_answer hit_locked(mm_embedding_cache *cache, shard *own, entry *found,
+                                  mm_cached_vector *out) {
+    unlink_locked(own, found);
+    link_locked(own, found, cache->clock++);
+    memcpy(out->values, found->values, found->dimension * sizeof(float));
+    out->tokens = found->tokens;
+    out->truncated = found->truncated;
+    return MM_CACHE_HIT;
+}
+
+static mm_cache_answer wait_locked(entry *claim, const mm_cache_waiter *waiter) {
+    if (!waiter)
+        return MM_CACHE_PENDING;
+    pending_waiter *pending = mm_malloc(sizeof(*pending));
+    if (!pending)
+        return MM_CACHE_FULL;
+    *pending = (pending_waiter){*waiter, claim->waiters};
+    claim->waiters = pending;
+    return MM_CACHE_PENDING;
+}
+
+static mm_cache_answer claim_locked(shard *own, const mm_cache_key *key) {
+    entry *claim = mm_calloc(1, sizeof(*claim));
+    if (!claim)
+        return MM_CACHE_FULL;
+    claim->key = *key;
+    claim->is_claim = true;
+    insert_locked(own, claim);
+    return MM_CACHE_CLAIMED;
+}
+
+mm_cache_answer mm_embedding_cache_claim(mm_embedding_cache *cache, const mm_cache_key *key,
+                                         mm_cached_vector *out, const mm_cache_waiter *waiter,
+                                         int64_t now_ns) {
+    shard *own = shard_of(cache, key);
+    mm_cache_answer answer = MM_CACHE_FULL;
+    pthread_mutex_lock(&own->lock);
+    if (grow_locked(own)) {
+        entry *found = *find_locked(own, key);
+        if (found && !found->is_claim &&
+            (found->expires_ns <= now_ns || found->dimension != out->dimension)) {
+            drop_locked(cache, own, found);
+            found = NULL;
+        }
+        answer = !found            ? claim_locked(own, key)
+                 : found->is_claim ? wait_locked(found, waiter)
+                                   : hit_locked(cache, own, found, out);
+    }
+    pthread_mutex_unlock(&own->lock);
+    if (answer != MM_CACHE_PENDING)
+        *(answer == MM_CACHE_HIT ? &cache->hits : &cache->misses) += 1;
+    return answer;
+}
+
+// Takes the claim out of its shard and puts `vector` there unless NULL, then wakes who waited.
+static void end_claim(mm_embedding_cache *cache, const mm_cache_key *key, entry *vector) {
+    shard *own = shard_of(cache, key);
+    pthread_mutex_lock(&own->lock);
+    entry **at = find_locked(own, key);
+    entry *claim = *at;
+    *at = claim->next;
+    own->filled--;
+    if (vector) {
+        insert_locked(own, vector);
+        link_locked(own, vector, cache->clock++);
+        cache->bytes += bytes_of(vector);
+    }
+    pthread_mutex_unlock(&own->lock);
+    for (pending_waiter *waiting = claim->waiters, *next; waiting; waiting = next) {
+        next = waiting->next;
+        waiting->waiter.ready(waiting->waiter.payload);
+        mm_free(waiting);
+    }
+    mm_free(claim);
+}
+
+static entry *copy_vector(const mm_embedding_cache *cache, const mm_cache_key *key,
+                          const mm_cached_vector *vector, int64_t now_ns) {
+    size_t size;
+    if (!mm_size_mul(&size, vector->dimension, sizeof(float)) ||
+        !mm_size_add(&size, size, sizeof(entry)))
+        return NULL;
+    entry *item = mm_malloc(size);
+    if (!item)
+        return NULL;
+    *item = (entry){.key = *key,
+                    .dimension = vector->dimension,
+                    .tokens = vector->tokens,
+                    .truncated = vector->truncated};
+    item->expires_ns = now_ns > INT64_MAX - cache->ttl_ns ? INT64_MAX : now_ns + cache->ttl_ns;
+    memcpy(item->values, vector->values, vector->dimension * sizeof(float));
+    return item;
+}
+
+void mm_embedding_cache_publish(mm_embedding_cache *cache, const mm_cache_key *key,
+                                const mm_cached_vector *vector, int64_t now_ns) {
+    entry *item = copy_vector(cache, key, vector, now_ns);
+    if (item && !reserve(cache)) {
+        mm_free(item);
+        item = NULL;
+    }
+    end_claim(cache, key, item);
+}
+
+void mm_embedding_cache_abandon(mm_embedding_cache *cache, const mm_cache_key *key) {
+    end_claim(cache, key, NULL);
+}
+
+void mm_embedding_cache_statistics(mm_cache_statistics *out, const mm_embedding_cache *cache) {
+    *out = (mm_cache_statistics){
+        .entries = cache->entries,
+        .hits = cache->hits,
+        .misses = cache->misses,
+        .bytes = cache->bytes,
+    };
+}

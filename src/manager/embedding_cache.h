@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Vectors of texts that were embedded before: at most so many, the longest unused going first, none
+// older than its time to live. What is being computed is known too, so that the same text in two
+// requests is computed once.
+//
+// Any thread may call any function at the same time. There are 16 shards, each with a lock of its
+// own that is held for a few hash steps and a copy; no other lock is taken under it, and no
+// callback is called. `now_ns` is the caller's clock, so that time can be injected.
+#ifndef MM_MANAGER_EMBEDDING_CACHE_H
+#define MM_MANAGER_EMBEDDING_CACHE_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct mm_embedding_cache mm_embedding_cache;
+
+// SHA-256 over all that has a say in the vector; keys that are equal stand for equal vectors.
+typedef struct mm_cache_key {
+    uint8_t digest[32];
+} mm_cache_key;
+
+typedef struct mm_cached_vector {
+    float *values; // [dimension], the caller's memory
+    size_t dimension;
+    int32_t tokens;
+    bool truncated;
+} mm_cached_vector;
+
+// Who asked for a vector that another one is computing. `ready` is called once, from the thread
+// that publishes or abandons the claim, with no lock of the cache held; then ask again.
+typedef struct mm_cache_waiter {
+    void (*ready)(void *payload);
+    void *payload;
+} mm_cache_waiter;
+
+typedef enum mm_cache_answer {
+    MM_CACHE_HIT,     // the vector was copied
+    MM_CACHE_CLAIMED, // not there: the caller computes it, then publishes or abandons it
+    MM_CACHE_PENDING, // somebody has claimed it; the waiter, if any, will be called
+    MM_CACHE_FULL,    // not there and no memory to remember the claim: compute it, publish nothing
+} mm_cache_answer;
+
+// `ttl_seconds` infinite: nothing gets too old. `max_entries` 0 is allowed: only claims then.
+mm_status mm_embedding_cache_create(mm_embedding_cache **out, size_t max_entries,
+                                    double ttl_seconds, mm_error *error);
+// There must be no claims any more. Accepts NULL.
+void mm_embedding_cache_free(mm_embedding_cache *cache);
+
+// Whether the vector is there; copies it into `out` if so and counts as a use. `out->dimension`
+// says what the caller expects: a vector of another length counts as not there.
+mm_cache_answer mm_embedding_cache_claim(mm_embedding_cache *cache, const mm_cache_key *key,
+                                         mm_cached_vector *out, const mm_cache_waiter *waiter,
+                                         int64_t now_ns);
+// Ends a claim with its vector, which may push out others. Out of memory: as abandoning it.
+void mm_embedding_cache_publish(mm_embedding_cache *cache, const mm_cache_key *key,
+                                const mm_cached_vector *vector, int64_t now_ns);
+// Ends a claim without one: the computation failed or was given up.
+void mm_embedding_cache_abandon(mm_embedding_cache *cache, const mm_cache_key *key);
+
+typedef struct mm_cache_statistics {
+    uint64_t entries, hits, misses, bytes; // bytes: all that the entries take
+} mm_cache_statistics;
+void mm_embedding_cache_statistics(mm_cache_statistics *out, const mm_embedding_cache *cache);
+
+#endif
