@@ -149,7 +149,7 @@ static mm_status attach_locked(mm_job *job, mm_deployment *deployment, mm_error 
     job->deployment = deployment;
     job->expires = deployment->keep_alive == 0;
     deployment->users++;
-    if (deployment->state == MM_DEPLOYMENT_READY) {
+    if (deployment->state == MM_DEPLOYMENT_READY && !deployment->drained_for) {
         deployment->hits++;
         if (deployment->wanted_workers != mm_workers_on_locked(deployment))
             (void)mm_workers_set_locked(deployment, deployment->wanted_workers);
@@ -161,7 +161,7 @@ static mm_status attach_locked(mm_job *job, mm_deployment *deployment, mm_error 
     mm_job_list_push(&deployment->waiting, job);
     if (deployment->state == MM_DEPLOYMENT_UNLOADED || deployment->state == MM_DEPLOYMENT_FAILED)
         mm_loader_start_locked(deployment);
-    return MM_STATUS_OK; // CLOSING: loaded again at the end of that
+    return MM_STATUS_OK; // CLOSING or drained: loaded again at the end of that
 }
 
 static bool same_text(const char *a, const char *b) {
@@ -216,39 +216,55 @@ static void fail_waiting_locked(mm_deployment *deployment, mm_status status, con
         mm_job_fail_locked(job, status, message);
 }
 
+size_t mm_deployment_unload_locked(mm_deployment *deployment, int *workers_stopped) {
+    mm_manager *manager = deployment->manager;
+    deployment->state = MM_DEPLOYMENT_CLOSING;
+    while (deployment->users > deployment->waiting.count) // preparing or running
+        pthread_cond_wait(&deployment->changed, &manager->lock);
+    *workers_stopped = mm_workers_on_locked(deployment);
+    mm_workers_stop_locked(deployment);
+    pthread_mutex_unlock(&manager->lock);
+    mm_workers_join(deployment);
+    size_t freed = mm_embedder_weight_bytes(deployment->embedder);
+    mm_embedder_free(deployment->embedder);
+    mm_memory_trim();
+    mm_log_write(&manager->log, MM_LOG_INFO, "released %s: %zu bytes", deployment->asked, freed);
+    pthread_mutex_lock(&manager->lock);
+    deployment->embedder = NULL;
+    deployment->state = MM_DEPLOYMENT_UNLOADED;
+    deployment->drained_for = NULL;
+    mm_memory_return_locked(deployment);
+    pthread_cond_broadcast(&deployment->changed);
+    if (deployment->waiting.count > 0) // came meanwhile
+        mm_loader_start_locked(deployment);
+    return freed;
+}
+
+void mm_deployment_resume_locked(mm_deployment *deployment) {
+    mm_job *job;
+    while ((job = mm_job_list_pop(&deployment->waiting)) != NULL)
+        mm_job_resume_locked(job);
+}
+
 size_t mm_deployment_close_locked(mm_deployment *deployment, mm_status status, const char *message,
                                   int *workers_stopped) {
     mm_manager *manager = deployment->manager;
-    size_t freed = 0;
     *workers_stopped = 0;
     fail_waiting_locked(deployment, status, message);
     while (deployment->state == MM_DEPLOYMENT_LOADING ||
            deployment->state == MM_DEPLOYMENT_CLOSING) {
         deployment->abandoned = true;
+        pthread_cond_broadcast(&manager->memory_wake);
         pthread_cond_wait(&deployment->changed, &manager->lock);
     }
-    if (deployment->state == MM_DEPLOYMENT_READY) {
-        deployment->state = MM_DEPLOYMENT_CLOSING;
-        while (deployment->users > deployment->waiting.count) // preparing or running
-            pthread_cond_wait(&deployment->changed, &manager->lock);
-        *workers_stopped = mm_workers_on_locked(deployment);
-        mm_workers_stop_locked(deployment);
-        pthread_mutex_unlock(&manager->lock);
-        mm_workers_join(deployment);
-        freed = mm_embedder_weight_bytes(deployment->embedder);
-        mm_embedder_free(deployment->embedder);
-        mm_memory_trim();
-        mm_log_write(&manager->log, MM_LOG_INFO, "released %s: %zu bytes", deployment->asked,
-                     freed);
-        pthread_mutex_lock(&manager->lock);
-        deployment->embedder = NULL;
-    }
-    deployment->state = MM_DEPLOYMENT_UNLOADED;
     deployment->abandoned = false;
+    if (deployment->state == MM_DEPLOYMENT_READY)
+        return mm_deployment_unload_locked(deployment, workers_stopped);
+    deployment->state = MM_DEPLOYMENT_UNLOADED;
     pthread_cond_broadcast(&deployment->changed);
     if (deployment->waiting.count > 0) // came meanwhile
         mm_loader_start_locked(deployment);
-    return freed;
+    return 0;
 }
 
 int64_t mm_deployment_expiry_locked(const mm_deployment *deployment) {
@@ -257,11 +273,6 @@ int64_t mm_deployment_expiry_locked(const mm_deployment *deployment) {
         return INT64_MAX;
     int64_t after = (int64_t)(deployment->keep_alive * 60e9);
     return deployment->last_used_ns + (after > 0 ? after : zero_grace_ns);
-}
-
-size_t mm_deployment_bytes_locked(const mm_deployment *deployment) {
-    return deployment->state == MM_DEPLOYMENT_READY ? mm_embedder_weight_bytes(deployment->embedder)
-                                                    : 0;
 }
 
 static mm_deployment *expired_locked(const mm_manager *manager, bool zero_only) {

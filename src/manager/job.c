@@ -107,6 +107,8 @@ void mm_job_detach_locked(mm_job *job) {
     deployment->last_used_ns = mm_clock_now_ns();
     if (deployment->users == 0)
         mm_timer_schedule_locked(job->manager, mm_deployment_expiry_locked(deployment));
+    if (deployment->users == deployment->waiting.count)
+        pthread_cond_broadcast(&job->manager->memory_wake);
     pthread_cond_broadcast(&deployment->changed);
 }
 

@@ -3,21 +3,58 @@
 #include "base/clock.h"
 #include "manager/state.h"
 
-static mm_status load(mm_embedder **out, const mm_deployment *deployment, mm_error *error) {
+static mm_status reserve(mm_deployment *deployment, size_t bytes, mm_error *error) {
+    pthread_mutex_lock(&deployment->manager->lock);
+    mm_status status = mm_memory_reserve_locked(deployment, bytes, error);
+    pthread_mutex_unlock(&deployment->manager->lock);
+    return status;
+}
+
+static void take_back(mm_deployment *deployment) {
+    pthread_mutex_lock(&deployment->manager->lock);
+    mm_memory_return_locked(deployment);
+    pthread_mutex_unlock(&deployment->manager->lock);
+}
+
+typedef struct attempt {
+    mm_embedder *embedder;
+    double seconds; // of work, without waiting for memory
+    bool refused;   // by the budget
+} attempt;
+
+static mm_status load(attempt *out, mm_deployment *deployment, mm_error *error) {
     mm_manager *manager = deployment->manager;
     mm_backend *backend;
-    *out = NULL;
+    *out = (attempt){0};
+    int64_t begun = mm_clock_now_ns();
     mm_status status = mm_manager_cpu(&backend, manager, error);
     const char *name = deployment->model.kind == MM_NAME_DIRECTORY ? NULL : deployment->model.name;
     if (!status)
-        status = mm_embedder_open(out, deployment->model.directory, name, backend,
+        status = mm_embedder_open(&out->embedder, deployment->model.directory, name, backend,
                                   deployment->dtype, error);
-    if (!status)
-        status = mm_embedder_load(*out, manager->cpu_threads, error);
-    if (status) {
-        mm_embedder_free(*out);
-        *out = NULL;
+    int64_t opened = mm_clock_now_ns();
+    if (!status) {
+        status = reserve(deployment, mm_embedder_weight_bytes(out->embedder), error);
+        out->refused = status != MM_STATUS_OK;
     }
+    int64_t reserved = mm_clock_now_ns();
+    if (!status)
+        status = mm_embedder_load(out->embedder, manager->cpu_threads, error);
+    out->seconds = (double)(mm_clock_now_ns() - reserved + opened - begun) * 1e-9;
+    if (status) {
+        mm_embedder_free(out->embedder);
+        out->embedder = NULL;
+        take_back(deployment);
+    }
+    return status;
+}
+
+// Once more with all that is idle gone, when the system refuses memory.
+static mm_status load_with_room(attempt *out, mm_deployment *deployment, mm_error *error) {
+    mm_status status = load(out, deployment, error);
+    if (status == MM_STATUS_OUT_OF_MEMORY && !out->refused &&
+        mm_memory_evict_idle(deployment->manager))
+        status = load(out, deployment, error);
     return status;
 }
 
@@ -36,9 +73,7 @@ static void succeed_locked(mm_deployment *deployment, mm_embedder *embedder) {
     deployment->state = MM_DEPLOYMENT_READY;
     deployment->loads++;
     deployment->last_used_ns = mm_clock_now_ns();
-    mm_job *job;
-    while ((job = mm_job_list_pop(&deployment->waiting)) != NULL)
-        mm_job_resume_locked(job);
+    mm_deployment_resume_locked(deployment);
     mm_timer_schedule_locked(deployment->manager, mm_deployment_expiry_locked(deployment));
     pthread_cond_broadcast(&deployment->work); // workers make their sessions ready
 }
@@ -46,34 +81,36 @@ static void succeed_locked(mm_deployment *deployment, mm_embedder *embedder) {
 static void *loader_main(void *argument) {
     mm_deployment *deployment = argument;
     mm_manager *manager = deployment->manager;
-    mm_embedder *embedder;
+    attempt made;
     mm_error error = {0};
-    int64_t begun = mm_clock_now_ns();
-    mm_status status = load(&embedder, deployment, &error);
-    if (status)
+    mm_status status = load_with_room(&made, deployment, &error);
+    if (!status)
+        mm_log_write(&manager->log, MM_LOG_INFO, "loaded %s on %s in %d ms", deployment->asked,
+                     deployment->device, (int)(made.seconds * 1e3));
+    else if (status != MM_STATUS_RELEASED)
         mm_log_write(&manager->log, MM_LOG_ERROR, "loading %s failed: %s", deployment->asked,
                      error.message);
-    else
-        mm_log_write(&manager->log, MM_LOG_INFO, "loaded %s on %s in %d ms", deployment->asked,
-                     deployment->device, (int)((mm_clock_now_ns() - begun) / 1000000));
     pthread_mutex_lock(&manager->lock);
     bool wanted = !deployment->abandoned;
     if (!status && wanted && !mm_workers_set_locked(deployment, deployment->wanted_workers))
         status = mm_fail(&error, MM_STATUS_OUT_OF_MEMORY,
                          "cannot start a worker thread; lower num_workers or raise the limit on "
                          "processes");
-    if (embedder && (status || !wanted)) { // freed before anybody learns that the load is over
+    if (made.embedder && (status || !wanted)) { // freed before anybody learns that the load is over
         pthread_mutex_unlock(&manager->lock);
-        mm_embedder_free(embedder);
+        mm_embedder_free(made.embedder);
         pthread_mutex_lock(&manager->lock);
+        mm_memory_return_locked(deployment);
     }
+    deployment->load_seconds = made.seconds;
     if (status)
         fail_locked(deployment, &error);
     else if (wanted)
-        succeed_locked(deployment, embedder);
+        succeed_locked(deployment, made.embedder);
     else
         deployment->state = MM_DEPLOYMENT_UNLOADED;
     pthread_cond_broadcast(&deployment->changed);
+    pthread_cond_broadcast(&manager->memory_wake);
     pthread_mutex_unlock(&manager->lock);
     return NULL;
 }

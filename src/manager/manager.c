@@ -82,6 +82,10 @@ static mm_status derive(mm_manager *manager, mm_error *error) {
     }
     int64_t threads = mm_settings_integer(settings, MM_SETTING_CPU_THREADS_INDEX);
     manager->cpu_threads = threads > 0 ? (int)threads : mm_machine_cpus();
+    int64_t budget = mm_settings_integer(settings, MM_SETTING_CPU_BYTES_INDEX);
+    uint64_t total, available;
+    mm_machine_memory(&total, &available);
+    manager->cpu_budget = budget > 0 ? (size_t)budget : (size_t)(total / 10 * 8);
     mm_status status = mm_hub_cache_path(&manager->hub_cache, variable, settings, error);
     if (!status)
         status = mm_hub_access_read(&manager->access, variable, settings, error);
@@ -135,6 +139,7 @@ mm_status mm_manager_create(mm_manager **out, const mm_manager_options *options,
     mm_condition_init(&manager->calls_done);
     mm_condition_init(&manager->service_wake);
     mm_condition_init(&manager->timer_wake);
+    mm_condition_init(&manager->memory_wake);
     manager->log = (mm_log){.callback = chosen.log, .payload = chosen.log_payload};
     mm_status status = take_settings(manager, chosen.settings, error);
     if (!status)
@@ -191,6 +196,7 @@ void mm_manager_free(mm_manager *manager) {
     pthread_cond_destroy(&manager->calls_done);
     pthread_cond_destroy(&manager->service_wake);
     pthread_cond_destroy(&manager->timer_wake);
+    pthread_cond_destroy(&manager->memory_wake);
     pthread_mutex_destroy(&manager->lock);
     mm_free(manager);
 }

@@ -133,10 +133,14 @@ struct mm_deployment {
     bool has_loader;           // (L) to be joined
     int64_t last_used_ns;      // (L)
     uint64_t loads, hits;      // (L)
-    mm_error failure;          // (L) while FAILED
-    int64_t failed_ns;         // (L)
-    pthread_cond_t work;       // workers wait here
-    pthread_cond_t changed;    // state or users changed
+    double load_seconds;       // (L) what the last load took
+    size_t planned_bytes;      // (L) of the device's budget, from before packing until freed
+    mm_deployment *drained_for; // (L) that one's load wants this one's memory: new jobs wait
+    mm_deployment *reserving;   // (L) the next of manager->reserving
+    mm_error failure;           // (L) while FAILED
+    int64_t failed_ns;          // (L)
+    pthread_cond_t work;        // workers wait here
+    pthread_cond_t changed;     // state or users changed
 };
 
 // ---- The manager -------------------------------------------------------------------------------
@@ -148,6 +152,7 @@ struct mm_manager {
     mm_settings *settings;
     mm_log log;
     int cpu_threads;
+    size_t cpu_budget; // bytes that models may take together
     char *hub_cache;
     mm_hub_places places;
     mm_hub_access access;
@@ -159,6 +164,9 @@ struct mm_manager {
     mm_backend *cpu;            // (L) created at first use, then fixed
     bool warned_fallback;       // (L)
     mm_deployment *deployments; // (L)
+    size_t planned_bytes;       // (L) of the budget, of all deployments
+    mm_deployment *reserving;   // (L) loads that want memory, first come, first served
+    pthread_cond_t memory_wake; // a model became idle or left, or a load is no longer wanted
     mm_fetch *fetches;          // (L)
     mm_job *jobs;               // (L) all that are not DONE
 
@@ -211,13 +219,26 @@ bool mm_deployment_attach_known(mm_job *job, const char *name, const char *revis
 // are answered with `status`. Returns the bytes freed.
 size_t mm_deployment_close_locked(mm_deployment *deployment, mm_status status, const char *message,
                                   int *workers_stopped);
+// From READY, with no work under way, to UNLOADED; the lock is let go of meanwhile. Jobs that wait
+// have it loaded again. Returns the bytes freed.
+size_t mm_deployment_unload_locked(mm_deployment *deployment, int *workers_stopped);
+// Has the jobs that wait go on with a READY deployment.
+void mm_deployment_resume_locked(mm_deployment *deployment);
 void mm_deployment_free(mm_deployment *deployment);
 // INT64_MAX while in use or kept for ever.
 int64_t mm_deployment_expiry_locked(const mm_deployment *deployment);
-size_t mm_deployment_bytes_locked(const mm_deployment *deployment);
 // Releases idle deployments whose keep_alive is over; with `zero_only` only those that have none.
 void mm_manager_expire(mm_manager *manager, bool zero_only);
 void mm_loader_start_locked(mm_deployment *deployment); // load.c
+
+// memory_budget.c
+// Promises `bytes` of the budget to a deployment that is LOADING, when room is there or was made:
+// idle models go, busy ones once their work is done, and loads come in turn. Lets go of the lock
+// meanwhile. OUT_OF_MEMORY with numbers when it can never fit; RELEASED when it was abandoned.
+mm_status mm_memory_reserve_locked(mm_deployment *deployment, size_t bytes, mm_error *error);
+void mm_memory_return_locked(mm_deployment *deployment); // the promise ends
+// After the system refused memory: releases what is idle and may go; false when nothing was.
+bool mm_memory_evict_idle(mm_manager *manager);
 
 // fetch.c
 // Has the job wait for the download of a Hub name, starting it if need be.

@@ -20,7 +20,7 @@ static bool put_workers_locked(mm_buffer *out, const mm_deployment *deployment) 
         deployment->waiting.count + deployment->queues[0].count + deployment->queues[1].count;
     return mm_buffer_printf(out, ", \"workers\": %d, \"busy\": %d, \"queued\": %zu, \"bytes\": %zu",
                             mm_workers_on_locked(deployment), busy, queued,
-                            mm_deployment_bytes_locked(deployment));
+                            deployment->planned_bytes);
 }
 
 static bool put_times_locked(mm_buffer *out, const mm_deployment *deployment) {
@@ -63,7 +63,7 @@ static bool put_models_locked(mm_buffer *out, const mm_manager *manager, uint64_
             continue;
         ok = mm_buffer_puts(out, first ? "" : ", ") && put_model_locked(out, at);
         first = false;
-        *used += mm_deployment_bytes_locked(at);
+        *used += at->planned_bytes;
     }
     return ok && mm_buffer_putc(out, ']');
 }
