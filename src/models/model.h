@@ -47,8 +47,9 @@ typedef struct mm_model_family {
     // Token vectors [rows, hidden_size]. NULL: the family makes no embeddings.
     mm_activation (*encode)(const void *state, mm_lane *lane, const mm_batch *batch);
     // An encoder-decoder's generation; both NULL for others. `start` reads the sources and fills
-    // `cross`, row by row as they stand in the batch.
-    void (*start)(const void *state, mm_lane *lane, const mm_batch *source, mm_cache *cross);
+    // rows rows[0], rows[1], ... of `cross`, one for each row of the batch; NULL = 0, 1, 2, ...
+    void (*start)(const void *state, mm_lane *lane, const mm_batch *source, mm_cache *cross,
+                  const int32_t *rows);
     // logits [rows, vocab_size] of the token after each.
     void (*step)(const void *state, mm_lane *lane, const mm_step *step, mm_cache *own,
                  const mm_cache *cross, float *logits);
@@ -63,7 +64,8 @@ void mm_model_free(mm_model *model); // accepts NULL; weights stay the caller's
 const mm_model_info *mm_model_get_info(const mm_model *model);
 mm_activation mm_model_encode(const mm_model *model, mm_lane *lane, const mm_batch *batch);
 // As in mm_model_family.
-void mm_model_start(const mm_model *model, mm_lane *lane, const mm_batch *source, mm_cache *cross);
+void mm_model_start(const mm_model *model, mm_lane *lane, const mm_batch *source, mm_cache *cross,
+                    const int32_t *rows);
 void mm_model_step(const mm_model *model, mm_lane *lane, const mm_step *step, mm_cache *own,
                    const mm_cache *cross, float *logits);
 bool mm_model_type_known(const char *model_type);

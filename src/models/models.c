@@ -113,8 +113,9 @@ mm_activation mm_model_encode(const mm_model *model, mm_lane *lane, const mm_bat
     return model->family->encode(model->state, lane, batch);
 }
 
-void mm_model_start(const mm_model *model, mm_lane *lane, const mm_batch *source, mm_cache *cross) {
-    model->family->start(model->state, lane, source, cross);
+void mm_model_start(const mm_model *model, mm_lane *lane, const mm_batch *source, mm_cache *cross,
+                    const int32_t *rows) {
+    model->family->start(model->state, lane, source, cross, rows);
 }
 
 void mm_model_step(const mm_model *model, mm_lane *lane, const mm_step *step, mm_cache *own,

@@ -142,14 +142,15 @@ mm_activation mm_seq2seq_encode(const void *state, mm_lane *lane, const mm_batch
     return p.x;
 }
 
-void mm_seq2seq_start(const void *state, mm_lane *lane, const mm_batch *source, mm_cache *cross) {
+void mm_seq2seq_start(const void *state, mm_lane *lane, const mm_batch *source, mm_cache *cross,
+                      const int32_t *rows) {
     const mm_seq2seq *model = state;
     const mm_seq2seq_stack *stack = &model->decoder;
     mm_activation encoded = mm_seq2seq_encode(model, lane, source);
     mm_activation kv = mm_lane_activation(lane, source->rows, 2 * inner_of(stack));
     for (int64_t i = 0; i < stack->layer_count; i++) {
         mm_linear(lane, &kv, &encoded, stack->layers[i].cross_kv, NULL);
-        mm_cache_write(lane, cross, i, &kv, 0, NULL);
+        mm_cache_write(lane, cross, i, &kv, 0, rows);
     }
 }
 

@@ -67,7 +67,8 @@ mm_status mm_seq2seq_bind(void **state, mm_model_info *info, const mm_seq2seq_pa
                           mm_binder *binder);
 void mm_seq2seq_free(void *state); // accepts NULL
 mm_activation mm_seq2seq_encode(const void *state, mm_lane *lane, const mm_batch *batch);
-void mm_seq2seq_start(const void *state, mm_lane *lane, const mm_batch *source, mm_cache *cross);
+void mm_seq2seq_start(const void *state, mm_lane *lane, const mm_batch *source, mm_cache *cross,
+                      const int32_t *rows);
 void mm_seq2seq_step(const void *state, mm_lane *lane, const mm_step *step, mm_cache *own,
                      const mm_cache *cross, float *logits);
 

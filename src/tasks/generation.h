@@ -11,6 +11,8 @@
 #include "tasks/generation_settings.h"
 #include "text/tokenizer.h"
 
+#include <stdatomic.h>
+
 typedef struct mm_generator mm_generator;
 
 // Opens everything and binds the weights without packing them.
@@ -53,12 +55,53 @@ typedef struct mm_generated {
     bool *stopped;  // by an end token, else by the length
     float *scores;  // of a beam search, else NULL
 } mm_generated;
+void mm_generated_free(mm_generated *generated); // leaves a zeroed one
+
+// What a caller wants to hear while its job runs; all of it is optional. The functions are called
+// on the thread that runs the model, and delay every text that is decoded there.
+typedef struct mm_generation_events {
+    void *context;
+    // One id of one sequence (source * num_return_sequences + i), each sequence's in order: at once
+    // when there is one beam, else when the source's search is over. False cancels the job.
+    bool (*on_token)(void *context, size_t sequence, int32_t id);
+    const atomic_bool *cancelled; // looked at before every step; true cancels the job
+} mm_generation_events;
 
 // Makes the session big enough for any job of this generator.
 mm_status mm_generator_prepare_session(const mm_generator *generator, mm_session *session,
                                        mm_error *error);
+// One job from beginning to end. `events` may be NULL. CANCELLED when they say so.
 mm_status mm_generator_run(const mm_generator *generator, mm_session *session,
-                           const mm_generation_job *job, mm_generated *out, mm_error *error);
-void mm_generated_free(mm_generated *generated); // leaves a zeroed one
+                           const mm_generation_job *job, const mm_generation_events *events,
+                           mm_generated *out, mm_error *error);
+
+// ---- Many jobs at a time -----------------------------------------------------------------------
+// A worker's batch: jobs join it between two steps and leave it when they are finished, in whatever
+// order, and each gets bit for bit what it would get alone. It belongs to the thread that runs the
+// session, and keeps its caches of keys and values until it is freed.
+
+typedef struct mm_generation_batch mm_generation_batch;
+
+// What becomes of a job: *result on MM_STATUS_OK is the receiver's to free, else *error says why.
+// May not touch the batch.
+typedef void (*mm_generation_done)(void *context, mm_status status, const mm_error *error,
+                                   mm_generated *result);
+
+// Borrows both, the session prepared by mm_generator_prepare_session.
+mm_status mm_generation_batch_create(mm_generation_batch **out, const mm_generator *generator,
+                                     mm_session *session, mm_error *error);
+// Accepts NULL. Jobs still in it end as CANCELLED.
+void mm_generation_batch_free(mm_generation_batch *batch);
+// The job waits for free places behind those that came before it; it and what the events point to
+// must live until `done` was called with the events' context, which happens within a later
+// mm_generation_batch_step, exactly once unless this function fails. `events` is copied.
+mm_status mm_generation_batch_add(mm_generation_batch *batch, const mm_generation_job *job,
+                                  const mm_generation_events *events, mm_generation_done done,
+                                  mm_error *error);
+size_t mm_generation_batch_jobs(const mm_generation_batch *batch); // not done yet
+// Whether all that was added has its place and there are more of them.
+bool mm_generation_batch_has_room(const mm_generation_batch *batch);
+// Lets waiting sources in, then one token for each text that is not finished.
+void mm_generation_batch_step(mm_generation_batch *batch);
 
 #endif

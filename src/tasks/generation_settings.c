@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FILE_MAX = 1 << 20, LENGTH_MAX = 1 << 24, BEAMS_MAX = 256, MESSAGE_SIZE = 256 };
+enum { FILE_MAX = 1 << 20, LENGTH_MAX = 1 << 24, MESSAGE_SIZE = 256 };
 
 void mm_generation_settings_init(mm_generation_settings *settings) {
     *settings = (mm_generation_settings){
@@ -233,8 +233,8 @@ static const struct {
     {INTEGER, FIELD(max_new_tokens), 1, LENGTH_MAX},
     {INTEGER, FIELD(min_length), 0, LENGTH_MAX},
     {INTEGER, FIELD(min_new_tokens), 0, LENGTH_MAX},
-    {INTEGER, FIELD(num_beams), 1, BEAMS_MAX},
-    {INTEGER, FIELD(num_return_sequences), 1, BEAMS_MAX},
+    {INTEGER, FIELD(num_beams), 1, MM_HYPOTHESES_MAX},
+    {INTEGER, FIELD(num_return_sequences), 1, MM_HYPOTHESES_MAX},
     {STOPPING, FIELD(early_stopping), 0, 0},
     {NUMBER, FIELD(length_penalty), -1e3, 1e3},
     {NUMBER, FIELD(repetition_penalty), 1e-6, 1e6},

@@ -27,6 +27,8 @@ typedef struct mm_biased_sequences {
 typedef enum mm_early_stopping { MM_STOP_LATE, MM_STOP_EARLY, MM_STOP_NEVER } mm_early_stopping;
 
 enum { MM_NOT_SET = -1 };
+// Beams, or sequences to return, of one source; a step has room for as many.
+enum { MM_HYPOTHESES_MAX = 256 };
 
 // Lengths count the start token, "new tokens" do not. MM_NOT_SET where nothing says anything.
 typedef struct mm_generation_settings {

@@ -3,7 +3,9 @@
 //
 //     generator.c            opens and loads the whole; texts to token ids
 //     generation_settings.c  the parameters, from files and calls
-//     generation_run.c       token ids to token ids, on a worker: groups of sources step by step
+//     generation_run.c       token ids to token ids, on a worker: one job from beginning to end
+//     generation_batch.c     many jobs, step by step
+//     generation_places.c    the memory that they share
 //     search.c               which hypotheses go on
 //     logits_processors.c    what is done to their scores
 #ifndef MM_TASKS_GENERATOR_H
@@ -25,6 +27,8 @@ struct mm_generator {
 
 // Longer than any model writes; a session's attention has room for it.
 enum { MM_LONGEST_OUTPUT = 1 << 16 };
+// Tokens of sources that are read together at most; one source never has more.
+int64_t mm_generator_rows_read(const mm_generator *generator);
 
 // Everything but the tokenizer.
 mm_status mm_generator_open_model(mm_generator **out, const char *directory, mm_backend *backend,

@@ -23,12 +23,25 @@ static void place(mm_hypothesis *list, const mm_search *search, int32_t **cursor
     }
 }
 
-mm_status mm_search_init(mm_search *out, const mm_generation_settings *settings,
-                         const int32_t *source, size_t source_count, size_t vocab_size,
-                         mm_error *error) {
+mm_status mm_search_scratch_create(mm_search_scratch *out, size_t vocab_size, mm_error *error) {
+    *out = (mm_search_scratch){.vocab_size = vocab_size};
+    out->seen = mm_calloc(vocab_size, sizeof *out->seen);
+    return out->seen ? MM_STATUS_OK : mm_fail_memory(error, "a search");
+}
+
+void mm_search_scratch_free(mm_search_scratch *scratch) {
+    mm_free(scratch->seen);
+    *scratch = (mm_search_scratch){0};
+}
+
+mm_status mm_search_init(mm_search *out, mm_search_scratch *scratch,
+                         const mm_generation_settings *settings, const int32_t *source,
+                         size_t source_count, mm_error *error) {
+    const size_t vocab_size = scratch->vocab_size;
     *out = (mm_search){.settings = settings,
                        .source = source,
                        .source_count = source_count,
+                       .scratch = scratch,
                        .vocab_size = vocab_size,
                        .beams = (int32_t)settings->num_beams,
                        .can_improve = true};
@@ -41,10 +54,9 @@ mm_status mm_search_init(mm_search *out, const mm_generation_settings *settings,
     size_t ids;
     out->hypotheses = out->running = mm_calloc(3 * beams, sizeof *out->running);
     out->candidates = mm_calloc(kept, sizeof *out->candidates);
-    out->seen = mm_calloc(vocab_size, sizeof *out->seen);
     if (mm_size_mul(&ids, 6 * beams, (size_t)settings->max_length))
         out->memory = mm_calloc(ids, sizeof *out->memory);
-    if (!out->running || !out->candidates || !out->seen || !out->memory) {
+    if (!out->running || !out->candidates || !out->memory) {
         mm_search_free(out);
         return mm_fail_memory(error, "a search");
     }
@@ -68,7 +80,6 @@ mm_status mm_search_init(mm_search *out, const mm_generation_settings *settings,
 void mm_search_free(mm_search *search) {
     mm_free(search->hypotheses);
     mm_free(search->candidates);
-    mm_free(search->seen);
     mm_free(search->memory);
     *search = (mm_search){0};
 }
@@ -85,13 +96,13 @@ static void process(const mm_search *search, const mm_hypothesis *hypothesis, fl
         .ids = hypothesis->ids,
         .count = (size_t)search->length,
         .vocab_size = search->vocab_size,
-        .seen = search->seen,
+        .seen = search->scratch->seen,
     };
     mm_process_scores(scores, &context);
 }
 
-static bool ends(const mm_search *search, int32_t id) {
-    return mm_ends_text(search->settings, id) || search->length + 1 >= search->settings->max_length;
+static bool fills_up(const mm_search *search) {
+    return search->length + 1 >= search->settings->max_length;
 }
 
 // ---- Greedy ------------------------------------------------------------------------------------
@@ -103,7 +114,8 @@ static void advance_greedy(mm_search *search, float *logits) {
     for (size_t i = 1; i < search->vocab_size; i++)
         best = logits[i] > logits[best] ? i : best;
     only->ids[search->length] = (int32_t)best;
-    search->done = ends(search, (int32_t)best);
+    only->stopped = mm_ends_text(search->settings, (int32_t)best);
+    search->done = only->stopped || fills_up(search);
     only->length = ++search->length;
     if (search->done) {
         search->finished[0] = *only;
@@ -141,8 +153,10 @@ static int32_t collect(mm_search *search, const float *scores) {
             list[at] = (mm_candidate){.score = row[id], .beam = beam, .id = (int32_t)id};
         }
     }
-    for (int32_t i = 0; i < count; i++)
-        list[i].ends = ends(search, list[i].id);
+    for (int32_t i = 0; i < count; i++) {
+        list[i].stops = mm_ends_text(search->settings, list[i].id);
+        list[i].ends = list[i].stops || fills_up(search);
+    }
     return count;
 }
 
@@ -155,6 +169,7 @@ static void extend(mm_hypothesis *out, const mm_search *search, const mm_candida
     out->ids[search->length] = candidate->id;
     out->length = search->length + 1;
     out->score = score;
+    out->stopped = candidate->stops;
 }
 
 static void exchange(mm_hypothesis **a, mm_hypothesis **b) {
@@ -203,6 +218,7 @@ static void update_finished(mm_search *search, int32_t count) {
             out->length = kept->length;
             out->score = kept->score;
             out->ended = kept->ended;
+            out->stopped = kept->stopped;
         } else {
             extend(out, search, &search->candidates[best - beams], scores[best]);
             out->ended = search->candidates[best - beams].ends && best - beams < beams;
@@ -263,11 +279,13 @@ static void advance_beams(mm_search *search, float *logits) {
     search->done = is_over(search, count);
 }
 
-void mm_search_advance(mm_search *search, float *logits) {
+mm_status mm_search_advance(mm_search *search, float *logits, mm_error *error) {
+    (void)error;
     if (search->beams == 1)
         advance_greedy(search, logits);
     else
         advance_beams(search, logits);
+    return MM_STATUS_OK;
 }
 
 const mm_hypothesis *mm_search_result(const mm_search *search, int32_t i) {

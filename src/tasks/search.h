@@ -12,19 +12,30 @@ typedef struct mm_hypothesis {
     int32_t *rows; // [max_length] where each id's keys and values are cached; running ones only
     int32_t length;
     float score;
-    bool ended; // finished ones: it counts as an answer
+    bool ended;   // finished ones: it counts as an answer
+    bool stopped; // by an end token, not by the length
 } mm_hypothesis;
 
 typedef struct mm_candidate {
     float score;
     int32_t beam, id;
-    bool ends;
+    bool ends, stops; // stops: ends by an end token
 } mm_candidate;
+
+// What a step needs beyond the search; for searches that one thread advances, one at a time.
+typedef struct mm_search_scratch {
+    size_t vocab_size;
+    bool *seen; // [vocab_size], all false between steps
+} mm_search_scratch;
+
+mm_status mm_search_scratch_create(mm_search_scratch *out, size_t vocab_size, mm_error *error);
+void mm_search_scratch_free(mm_search_scratch *scratch); // leaves a zeroed one
 
 typedef struct mm_search {
     const mm_generation_settings *settings; // resolved, the caller's
     const int32_t *source;                  // the caller's
     size_t source_count;
+    mm_search_scratch *scratch; // the caller's
     size_t vocab_size;
     int32_t beams;
     int32_t candidates_kept;
@@ -36,20 +47,19 @@ typedef struct mm_search {
     mm_hypothesis *finished;   // [beams], best first
     mm_hypothesis *spare;      // [beams]
     mm_candidate *candidates;
-    bool *seen; // [vocab_size]
     int32_t *memory;
     bool can_improve;
 } mm_search;
 
-mm_status mm_search_init(mm_search *out, const mm_generation_settings *settings,
-                         const int32_t *source, size_t source_count, size_t vocab_size,
-                         mm_error *error);
+mm_status mm_search_init(mm_search *out, mm_search_scratch *scratch,
+                         const mm_generation_settings *settings, const int32_t *source,
+                         size_t source_count, mm_error *error);
 void mm_search_free(mm_search *search); // accepts a zeroed one
 // Hypotheses whose next token is wanted: beams, and 0 when done. Hypothesis i's last id waits to be
 // run; its cache row is for the caller to write into running[i].rows[length - 1].
 int32_t mm_search_width(const mm_search *search);
-// One step; logits [width, vocab_size] are overwritten. Allocates nothing.
-void mm_search_advance(mm_search *search, float *logits);
+// One step; logits [width, vocab_size] are overwritten.
+mm_status mm_search_advance(mm_search *search, float *logits, mm_error *error);
 // The i-th best answer, once done.
 const mm_hypothesis *mm_search_result(const mm_search *search, int32_t i);
 

@@ -71,7 +71,7 @@ typedef struct group {
 static void run_start(mm_lane *lane, size_t index, void *payload) {
     (void)index;
     const group *g = payload;
-    mm_model_start(g->all->model, lane, &g->source, g->all->cross);
+    mm_model_start(g->all->model, lane, &g->source, g->all->cross, NULL);
 }
 
 static void run_step(mm_lane *lane, size_t index, void *payload) {

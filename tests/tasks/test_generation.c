@@ -4,10 +4,9 @@
 #include "check.h"
 #include "scratch.h"
 #include "toy.h"
+#include "toy_generator.h"
 
 #include "base/memory.h"
-#include "tasks/generation.h"
-
 #include <string.h>
 
 static const char model[] = MM_TESTS_DIR "/golden/models/seq2seq-t5";
@@ -140,52 +139,6 @@ static const char *const texts[] = {"The cat sat on the mat.", "x",
                                     "Twelve engineers measured the old bridge."};
 enum { TEXTS = 3 };
 
-typedef struct opened {
-    mm_backend *backend;
-    mm_generator *generator;
-    mm_session *session;
-} opened;
-
-static void close_all(opened *all) {
-    mm_session_free(all->session);
-    mm_generator_free(all->generator);
-    mm_backend_free(all->backend);
-}
-
-static mm_status open_all(opened *all, const char *folder, mm_error *error) {
-    *all = (opened){0};
-    mm_status status = mm_backend_cpu_create(&all->backend, error);
-    if (!status)
-        status = mm_generator_open(&all->generator, folder, all->backend, MM_COMPUTE_F32, error);
-    if (!status)
-        status = mm_generator_load(all->generator, 2, error);
-    if (!status)
-        status = mm_session_create(&all->session, all->backend, 2, error);
-    if (!status)
-        status = mm_generator_prepare_session(all->generator, all->session, error);
-    return status;
-}
-
-static mm_status generate(mm_generated *out, const opened *all, const char *const *sources,
-                          size_t count, const char *parameters, mm_error *error) {
-    size_t lengths[TEXTS];
-    json_t *object = NULL;
-    mm_generation_job job = {0};
-    *out = (mm_generated){0};
-    for (size_t i = 0; i < count; i++)
-        lengths[i] = strlen(sources[i]);
-    mm_status status =
-        mm_json_parse(&object, parameters, strlen(parameters), "test", MM_STATUS_INTERNAL, error);
-    if (!status)
-        status =
-            mm_generation_job_create(&job, all->generator, sources, lengths, count, object, error);
-    if (!status)
-        status = mm_generator_run(all->generator, all->session, &job, out, error);
-    mm_generation_job_free(&job);
-    json_decref(object);
-    return status;
-}
-
 // Texts of one request are decoded together; each must come out as it does alone, to the last bit
 // of its score.
 static void test_alone_and_together(void **state) {
@@ -193,15 +146,15 @@ static void test_alone_and_together(void **state) {
     static const char *const calls[] = {"{\"max_new_tokens\": 9, \"num_beams\": 1}",
                                         "{\"max_new_tokens\": 9, \"num_beams\": 3}"};
     mm_error error = {0};
-    opened all;
-    assert_ok(open_all(&all, bart, &error), error);
+    toy_generator all;
+    assert_ok(toy_generator_open(&all, bart, &error), error);
     for (int call = 0; call < 2; call++) {
         mm_generated together, alone;
-        assert_ok(generate(&together, &all, texts, TEXTS, calls[call], &error), error);
+        assert_ok(toy_generate(&together, &all, texts, TEXTS, calls[call], &error), error);
         assert_int_equal(together.count, TEXTS);
         for (size_t i = 0; i < TEXTS; i++) {
             const size_t length = together.starts[i + 1] - together.starts[i];
-            assert_ok(generate(&alone, &all, texts + i, 1, calls[call], &error), error);
+            assert_ok(toy_generate(&alone, &all, texts + i, 1, calls[call], &error), error);
             assert_int_equal(alone.starts[1], length);
             assert_memory_equal(alone.ids, together.ids + together.starts[i],
                                 length * sizeof *alone.ids);
@@ -212,21 +165,21 @@ static void test_alone_and_together(void **state) {
         }
         mm_generated_free(&together);
     }
-    close_all(&all);
+    toy_generator_close(&all);
 }
 
 static void test_refusals(void **state) {
     (void)state;
     mm_error error = {0};
-    opened all;
+    toy_generator all;
     mm_generated found;
-    assert_status(open_all(&all, MM_TESTS_DIR "/golden/models/bert-cls", &error),
+    assert_status(toy_generator_open(&all, MM_TESTS_DIR "/golden/models/bert-cls", &error),
                   MM_STATUS_INVALID_TASK_TYPE, error);
     assert_contains(error.message, "\"embedding\"");
-    close_all(&all);
-    assert_ok(open_all(&all, model, &error), error);
+    toy_generator_close(&all);
+    assert_ok(toy_generator_open(&all, model, &error), error);
     const char *const broken[] = {"good", "\xff"};
-    assert_status(generate(&found, &all, broken, 2, "{}", &error), MM_STATUS_INVALID_REQUEST,
+    assert_status(toy_generate(&found, &all, broken, 2, "{}", &error), MM_STATUS_INVALID_REQUEST,
                   error);
     assert_contains(error.details, "\"index\": 1");
     mm_generation_job job;
@@ -237,7 +190,7 @@ static void test_refusals(void **state) {
     assert_status(mm_generation_job_from_ids(&job, all.generator, (const int32_t *[]){beyond},
                                              (size_t[]){0}, 1, NULL, &error),
                   MM_STATUS_INVALID_REQUEST, error);
-    close_all(&all);
+    toy_generator_close(&all);
 }
 
 // ---- Memory ------------------------------------------------------------------------------------
@@ -247,12 +200,12 @@ static const char busy_call[] =
     "[[5], [6, 7]], \"sequence_bias\": [[[8], -1.0]], \"suppress_tokens\": [9]}";
 
 static mm_status whole_way(mm_generated *out, mm_error *error) {
-    opened all;
+    toy_generator all;
     *out = (mm_generated){0};
-    mm_status status = open_all(&all, bart, error);
+    mm_status status = toy_generator_open(&all, bart, error);
     if (!status)
-        status = generate(out, &all, texts, 2, busy_call, error);
-    close_all(&all);
+        status = toy_generate(out, &all, texts, 2, busy_call, error);
+    toy_generator_close(&all);
     return status;
 }
 

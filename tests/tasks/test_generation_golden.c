@@ -120,7 +120,7 @@ static void check_run(fixture *f, const json_t *run) {
     } else {
         mm_generated found;
         assert_ok(status, error);
-        assert_ok(mm_generator_run(f->generator, f->session, &job, &found, &error), error);
+        assert_ok(mm_generator_run(f->generator, f->session, &job, NULL, &found, &error), error);
         const json_t *sequences = json_object_get(run, "sequences");
         const json_t *scores = json_object_get(run, "sequences_scores_f64");
         assert_int_equal(found.count, json_array_size(sequences));
