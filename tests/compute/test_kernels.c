@@ -179,10 +179,10 @@ static void rounding_agrees(void **unused) {
 
 enum { LONGEST = 130, WIDEST = 3 * 96 };
 
-static float qkv[LONGEST * WIDEST], distances[2 * LONGEST];
+static float qkv[LONGEST * WIDEST], distances[2 * LONGEST], steep[2 * LONGEST];
 static float out_expected[LONGEST * WIDEST], out_found[LONGEST * WIDEST];
 
-static mm_attention_head head_of(size_t rows, size_t head_dim, bool biased, float *out,
+static mm_attention_head head_of(size_t rows, size_t head_dim, const float *biases, float *out,
                                  void *scratch) {
     return (mm_attention_head){.q = qkv,
                                .k = qkv + head_dim,
@@ -193,16 +193,17 @@ static mm_attention_head head_of(size_t rows, size_t head_dim, bool biased, floa
                                .rows = rows,
                                .head_dim = head_dim,
                                .scale = 1.0f / sqrtf((float)head_dim),
-                               .bias = biased ? distances + LONGEST : NULL,
+                               .bias = biases ? biases + LONGEST : NULL,
                                .scratch = scratch};
 }
 
 static void compare_attention(const char *tier, void (*kernel)(const mm_attention_head *head),
                               size_t rows, size_t head_dim, float tolerance, void *scratch) {
-    for (int biased = 0; biased < 2; biased++) {
+    const float *const biases[] = {NULL, distances, steep};
+    for (int form = 0; form < 3; form++) {
         for (size_t i = 0; i < LONGEST * WIDEST; i++)
             out_expected[i] = out_found[i] = guard_value;
-        mm_attention_head head = head_of(rows, head_dim, biased, out_expected, scratch);
+        mm_attention_head head = head_of(rows, head_dim, biases[form], out_expected, scratch);
         mm_attention_c(&head);
         head.out = out_found;
         kernel(&head);
@@ -221,6 +222,10 @@ static void attention_agrees(void **unused) {
     for (size_t i = 0; i < LONGEST * WIDEST; i++)
         qkv[i] *= 0.25f; // scores of the size that models have
     fill(distances, 2 * LONGEST);
+    // Weights of every size down to none: far keys, and pairs that must not see each other.
+    for (size_t i = 0; i < 2 * LONGEST; i++)
+        steep[i] = i % 9 == 0 ? -INFINITY : -fabsf((float)i - LONGEST);
+    steep[LONGEST] = 0;
     const mm_kernels *tier;
     for (size_t t = 1; (tier = mm_kernels_tier(t)) != NULL; t++) {
         for (size_t w = 0; w < sizeof(widths) / sizeof(widths[0]); w++) {
@@ -277,7 +282,7 @@ static void compare_query_to_sequence(size_t count, size_t head_dim, float *scra
     float got[WIDEST + GUARD];
     for (size_t i = 0; i < WIDEST + GUARD; i++)
         got[i] = guard_value;
-    mm_attention_head head = head_of(count, head_dim, true, out_expected, scratch);
+    mm_attention_head head = head_of(count, head_dim, distances, out_expected, scratch);
     mm_attention_c(&head);
     mm_attention_query query = query_of(count, head_dim, NULL, got, scratch);
     mm_kernels_tier(0)->attention_query(&query);
@@ -344,7 +349,7 @@ static void bench(void) {
         rounds /= 10;
         for (size_t rows = 20; rows <= LONGEST; rows += 108) {
             double work = 4.0 * (double)(rows * rows) * 32;
-            mm_attention_head head = head_of(rows, 32, false, out_found, scratch);
+            mm_attention_head head = head_of(rows, 32, NULL, out_found, scratch);
             TIME(rows == 20 ? "attention 20x32" : "attention 128x32", work, k->attention(&head))
             if (k->attention_bf16)
                 TIME(rows == 20 ? "attention_bf16 20x32" : "attention_bf16 128x32", work,

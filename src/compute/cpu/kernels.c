@@ -76,5 +76,5 @@ const mm_kernels *mm_kernels_select(void) {
 
 size_t mm_attention_scratch_bytes(size_t rows) {
     size_t padded = (rows + 63) / 64 * 64;
-    return (2 * padded * MM_WIDEST_HEAD + 16 * padded) * sizeof(float);
+    return (2 * padded * MM_WIDEST_HEAD + MM_ATTENTION_GROUP * padded) * sizeof(float);
 }

@@ -70,6 +70,8 @@ const mm_kernels *mm_kernels_select(void);
 const mm_kernels *mm_kernels_tier(size_t index);
 // Heads wider than this are left to the reference.
 enum { MM_WIDEST_HEAD = 256 };
+// Queries whose scores a head's scratch holds.
+enum { MM_ATTENTION_GROUP = 18 };
 size_t mm_attention_scratch_bytes(size_t rows);
 
 // Tiers overwrite what they have in a copy of the tier below.

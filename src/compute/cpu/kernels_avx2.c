@@ -35,23 +35,52 @@ static inline float sum_lanes(__m256 x) {
     return _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
 }
 
+static inline float largest_lane(__m256 x) {
+    __m128 most = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    most = _mm_max_ps(most, _mm_movehl_ps(most, most));
+    return _mm_cvtss_f32(_mm_max_ss(most, _mm_movehdup_ps(most)));
+}
+
+static inline void transpose(__m256 row[8]) {
+    __m256 a[8], b[8];
+    for (int i = 0; i < 8; i += 2) {
+        a[i] = _mm256_unpacklo_ps(row[i], row[i + 1]);
+        a[i + 1] = _mm256_unpackhi_ps(row[i], row[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4) {
+        b[i] = _mm256_shuffle_ps(a[i], a[i + 2], 0x44);
+        b[i + 1] = _mm256_shuffle_ps(a[i], a[i + 2], 0xEE);
+        b[i + 2] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0x44);
+        b[i + 3] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0xEE);
+    }
+    for (int i = 0; i < 4; i++) {
+        row[i] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x20);
+        row[i + 4] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x31);
+    }
+}
+
 // ---- Functions
 // --------------------------------------------------------------------------------------
+
+// e^(x - n ln 2). The polynomial has the least largest relative error over the half of ln 2 to both
+// sides that begins with 1 + r: two units in the last place.
+static inline __m256 exponential_rest(__m256 x, __m256 n) {
+    __m256 r = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693359375f), x);
+    r = _mm256_fnmadd_ps(n, _mm256_set1_ps(-2.12194440e-4f), r);
+    __m256 sum = _mm256_set1_ps(0.008312501f);
+    sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(0.04189033f));
+    sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(0.16667116f));
+    sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(0.4999923f));
+    sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(1.0f));
+    return _mm256_fmadd_ps(sum, r, _mm256_set1_ps(1.0f));
+}
 
 // As mm_exp_avx512; the scaling by 2^n goes in two steps, so that it reaches subnormal results.
 static inline __m256 exponential(__m256 x) {
     x = _mm256_min_ps(_mm256_set1_ps(89), _mm256_max_ps(_mm256_set1_ps(-104), x));
     __m256 n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504f)),
                                _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    __m256 r = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693359375f), x);
-    r = _mm256_fnmadd_ps(n, _mm256_set1_ps(-2.12194440e-4f), r);
-    __m256 sum = _mm256_set1_ps(1.0f / 720);
-    sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(1.0f / 120));
-    sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(1.0f / 24));
-    sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(1.0f / 6));
-    sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(0.5f));
-    sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(1.0f));
-    sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(1.0f));
+    __m256 sum = exponential_rest(x, n);
     __m256i whole = _mm256_cvtps_epi32(n), first = _mm256_srai_epi32(whole, 1);
     __m256i second = _mm256_sub_epi32(whole, first), one = _mm256_set1_epi32(127);
     __m256 scale = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(first, one), 23));
@@ -207,16 +236,17 @@ static void look_up(float *out, const void *row, mm_dtype dtype, size_t columns,
 }
 
 // ---- Attention
-// -------------------------------------------------------------------------------------- The scheme
-// of kernels_avx512.c: keys transposed once a head, blocks of queries against vectors of keys, then
-// blocks of weights against vectors of values.
+// --------------------------------------------------------------------------------------
+// Keys and values are laid out once a head as panels, 16 of a row's numbers wide (the last may be
+// 8), so that a product reads a panel from end to end. Queries come in groups: a panel is fetched
+// into the first cache once for all of them.
 
-enum { BLOCK = 4 };
+enum { BLOCK = 6, PANEL = 16 }; // 6 x 2 sums, 2 vectors of the panel and a number: 15 registers
 
-// sum[r][c] of R rows: products of x[r][n] with the vectors at table + n * table_stride.
+// out[r] = factor[r] times the sum over n of x[r][n] panel[n], for R rows and a panel of C vectors.
 __attribute__((always_inline)) static inline void
-multiply_block(float *out, size_t out_stride, const float *x, size_t x_stride, const float *table,
-               size_t table_stride, size_t depth, const float *factor, const int R, const int C) {
+multiply_block(float *out, size_t out_stride, const float *x, size_t x_stride, const float *panel,
+               size_t depth, const float *factor, const int R, const int C) {
     __m256 sum[BLOCK][2];
     for (int r = 0; r < R; r++)
         for (int c = 0; c < C; c++)
@@ -224,7 +254,7 @@ multiply_block(float *out, size_t out_stride, const float *x, size_t x_stride, c
     for (size_t n = 0; n < depth; n++) {
         __m256 vector[2];
         for (int c = 0; c < C; c++)
-            vector[c] = _mm256_loadu_ps(table + n * table_stride + 8 * (size_t)c);
+            vector[c] = _mm256_loadu_ps(panel + (n * (size_t)C + (size_t)c) * 8);
         for (int r = 0; r < R; r++) {
             __m256 value = _mm256_broadcast_ss(x + (size_t)r * x_stride + n);
             for (int c = 0; c < C; c++)
@@ -234,72 +264,126 @@ multiply_block(float *out, size_t out_stride, const float *x, size_t x_stride, c
     for (int r = 0; r < R; r++)
         for (int c = 0; c < C; c++)
             _mm256_storeu_ps(out + (size_t)r * out_stride + 8 * (size_t)c,
-                             _mm256_mul_ps(sum[r][c], _mm256_set1_ps(factor[r])));
+                             factor ? _mm256_mul_ps(sum[r][c], _mm256_set1_ps(factor[r]))
+                                    : sum[r][c]);
 }
 
-// out [count, columns] = x [count, depth] table [depth, columns], each row times its factor;
-// columns are a multiple of 8.
-static void multiply_rows(float *out, size_t out_stride, const float *x, size_t x_stride,
-                          const float *table, size_t columns, size_t depth, const float *factor,
-                          int count) {
-    size_t i = 0;
-    for (; i + 16 <= columns; i += 16) {
-        if (count == BLOCK)
-            multiply_block(out + i, out_stride, x, x_stride, table + i, columns, depth, factor,
-                           BLOCK, 2);
-        else
-            for (int r = 0; r < count; r++)
-                multiply_block(out + (size_t)r * out_stride + i, out_stride,
-                               x + (size_t)r * x_stride, x_stride, table + i, columns, depth,
-                               factor + r, 1, 2);
+// The same for any number of rows, `factor` NULL being 1; the panel is 8 or 16 wide.
+__attribute__((always_inline)) static inline void
+multiply_panel(float *out, size_t out_stride, const float *x, size_t x_stride, size_t rows,
+               const float *panel, size_t width, size_t depth, const float *factor) {
+#define ROWS(R, C)                                                                                 \
+    case R:                                                                                        \
+        multiply_block(out + r * out_stride, out_stride, x + r * x_stride, x_stride, panel, depth, \
+                       factor ? factor + r : NULL, R, C);                                          \
+        break;
+#define BLOCKS(C)                                                                                  \
+    for (size_t r = 0; r < rows; r += BLOCK) {                                                     \
+        switch (rows - r < BLOCK ? rows - r : BLOCK) {                                             \
+            ROWS(1, C) ROWS(2, C) ROWS(3, C) ROWS(4, C) ROWS(5, C) ROWS(6, C)                      \
+        }                                                                                          \
     }
-    for (; i < columns; i += 8)
-        for (int r = 0; r < count; r++)
-            multiply_block(out + (size_t)r * out_stride + i, out_stride, x + (size_t)r * x_stride,
-                           x_stride, table + i, columns, depth, factor + r, 1, 1);
+    if (width == PANEL) {
+        BLOCKS(2)
+    } else {
+        BLOCKS(1)
+    }
+#undef BLOCKS
+#undef ROWS
 }
 
+// e^x for x of at most 0, where the result needs no second factor; 0 below -88, NaN stays.
+static inline __m256 exponential_of_negative(__m256 x) {
+    const __m256 shift = _mm256_set1_ps(12582912.0f + 127); // puts n + 127 in the lowest bits
+    x = _mm256_max_ps(_mm256_set1_ps(-88), x);
+    __m256 shifted = _mm256_fmadd_ps(x, _mm256_set1_ps(1.44269504f), shift);
+    __m256 n = _mm256_sub_ps(shifted, shift);
+    __m256 scale = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(shifted), 23));
+    return _mm256_mul_ps(exponential_rest(x, n), scale);
+}
+
+// scores = e^(scores + bias - largest), in place; returns 1 / their sum. `bias` may be NULL.
 static float softmax(float *scores, size_t count, const float *bias) {
-    float largest = -INFINITY;
-    for (size_t j = 0; j < count; j++) {
-        if (bias)
-            scores[j] += bias[j];
-        largest = scores[j] > largest ? scores[j] : largest;
-    }
-    __m256 sum = _mm256_setzero_ps(), offset = _mm256_set1_ps(largest);
+    const __m256 lowest = _mm256_set1_ps(-INFINITY);
+    __m256 largest = lowest;
     for (size_t j = 0; j < count; j += 8) {
         size_t left = count - j;
-        __m256 value = exponential(_mm256_sub_ps(load(scores + j, left), offset));
-        value = _mm256_and_ps(value, _mm256_castsi256_ps(tail_mask(left)));
+        __m256 value = load(scores + j, left);
+        if (bias) {
+            value = _mm256_add_ps(value, load(bias + j, left));
+            store(scores + j, left, value);
+        }
+        if (left < 8)
+            value = _mm256_blendv_ps(lowest, value, _mm256_castsi256_ps(tail_mask(left)));
+        largest = _mm256_max_ps(value, largest);
+    }
+    __m256 sum = _mm256_setzero_ps(), offset = _mm256_set1_ps(largest_lane(largest));
+    for (size_t j = 0; j < count; j += 8) {
+        size_t left = count - j;
+        __m256 value = exponential_of_negative(_mm256_sub_ps(load(scores + j, left), offset));
+        if (left < 8)
+            value = _mm256_and_ps(value, _mm256_castsi256_ps(tail_mask(left)));
         store(scores + j, left, value);
         sum = _mm256_add_ps(sum, value);
     }
     return 1.0f / sum_lanes(sum);
 }
 
+// panel[d][i] = factor * x[i][d] for 8 rows, of which `count` exist; the others are zero.
+static inline void pack_keys(float *panel, size_t width, const float *x, size_t stride,
+                             size_t count, size_t head_dim, float factor) {
+    for (size_t d = 0; d < head_dim; d += 8) {
+        __m256 row[8];
+        for (size_t i = 0; i < 8; i++)
+            row[i] = i < count ? _mm256_mul_ps(_mm256_loadu_ps(x + i * stride + d),
+                                               _mm256_set1_ps(factor))
+                               : _mm256_setzero_ps();
+        transpose(row);
+        for (size_t i = 0; i < 8; i++)
+            _mm256_storeu_ps(panel + (d + i) * width, row[i]);
+    }
+}
+
+static inline size_t panel_width(size_t left) {
+    return left < PANEL ? 8 : PANEL; // `left` is a multiple of 8
+}
+
+static void pack_head(float *keys, float *values, const mm_attention_head *head, size_t padded) {
+    const size_t rows = head->rows, head_dim = head->head_dim;
+    for (size_t j = 0; j < rows; j += 8) {
+        size_t first = j / PANEL * PANEL, width = panel_width(padded - first);
+        pack_keys(keys + first * head_dim + (j - first), width, head->k + j * head->stride,
+                  head->stride, rows - j < 8 ? rows - j : 8, head_dim, head->scale);
+    }
+    for (size_t d = 0; d < head_dim; d += 8) {
+        size_t first = d / PANEL * PANEL, width = panel_width(head_dim - first);
+        float *panel = values + first * rows + (d - first);
+        for (size_t j = 0; j < rows; j++)
+            _mm256_storeu_ps(panel + j * width, _mm256_loadu_ps(head->v + j * head->stride + d));
+    }
+}
+
 static void attention(const mm_attention_head *head) {
-    size_t rows = head->rows, head_dim = head->head_dim, padded = (rows + 7) / 8 * 8;
+    const size_t rows = head->rows, head_dim = head->head_dim, padded = (rows + 7) / 8 * 8;
     if (head_dim % 8 != 0 || head_dim > MM_WIDEST_HEAD) {
         mm_attention_c(head);
         return;
     }
     float *keys = head->scratch, *values = keys + padded * head_dim;
     float *scores = values + padded * head_dim;
-    for (size_t j = 0; j < padded; j++)
-        for (size_t d = 0; d < head_dim; d++)
-            keys[d * padded + j] = j < rows ? head->k[j * head->stride + d] : 0;
-    for (size_t j = 0; j < rows; j++)
-        memcpy(values + j * head_dim, head->v + j * head->stride, head_dim * sizeof(float));
-    for (size_t i = 0; i < rows; i += BLOCK) {
-        int count = rows - i < BLOCK ? (int)(rows - i) : BLOCK;
-        float factor[BLOCK] = {head->scale, head->scale, head->scale, head->scale};
-        multiply_rows(scores, padded, head->q + i * head->stride, head->stride, keys, padded,
-                      head_dim, factor, count);
-        for (int r = 0; r < count; r++)
-            factor[r] = softmax(scores + (size_t)r * padded, rows,
-                                head->bias ? head->bias - (i + (size_t)r) : NULL);
-        multiply_rows(head->out + i * head->out_stride, head->out_stride, scores, padded, values,
-                      head_dim, rows, factor, count);
+    pack_head(keys, values, head, padded);
+    for (size_t i = 0; i < rows; i += MM_ATTENTION_GROUP) {
+        const size_t count = rows - i < MM_ATTENTION_GROUP ? rows - i : MM_ATTENTION_GROUP;
+        float factor[MM_ATTENTION_GROUP];
+        for (size_t j = 0; j < padded; j += PANEL)
+            multiply_panel(scores + j, padded, head->q + i * head->stride, head->stride, count,
+                           keys + j * head_dim, panel_width(padded - j), head_dim, NULL);
+        for (size_t r = 0; r < count; r++)
+            factor[r] =
+                softmax(scores + r * padded, rows, head->bias ? head->bias - (i + r) : NULL);
+        for (size_t d = 0; d < head_dim; d += PANEL)
+            multiply_panel(head->out + i * head->out_stride + d, head->out_stride, scores, padded,
+                           count, values + d * rows, panel_width(head_dim - d), rows, factor);
     }
 }
 
