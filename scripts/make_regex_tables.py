@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes src/text/regex_tables.c: what the reference tokenizer library's regexes say of characters.
 
-    python3 scripts/make_regex_tables.py > src/text/regex_tables.c
+    python3 scripts/make_regex_tables.py | clang-format > src/text/regex_tables.c
 
 The reference is the `tokenizers` wheel, asked about every code point. Its regexes know a newer
 Unicode than PCRE2, so the tables also say which general categories the installed PCRE2 sees.
-Run it again when either changes, then clang-format the result.
+Run it again when either changes; it takes some minutes, and the same versions give the same bytes.
 """
 import ctypes
 import ctypes.util
