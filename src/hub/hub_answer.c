@@ -51,14 +51,16 @@ static int64_t asked_wait(const mm_http_response *response) {
     const char *after = response->headers[MM_HTTP_RETRY_AFTER];
     const char *rate = response->headers[MM_HTTP_RATE_LIMIT];
     const char *left = rate ? strstr(rate, ";t=") : NULL;
-    int64_t seconds = -1;
-    if (response->status == 429 && left && strstr(rate, ";r=0"))
-        seconds = strtol(left + 3, NULL, 10) + 1;
-    else if (after && isdigit((unsigned char)after[0]))
+    int64_t seconds = -1, most = longest_asked_ms / 1000;
+    if (response->status == 429 && left && strstr(rate, ";r=0")) {
+        seconds = strtol(left + 3, NULL, 10);
+        seconds += seconds < most; // the rest of the second that is running
+    } else if (after && isdigit((unsigned char)after[0])) {
         seconds = strtol(after, NULL, 10);
+    }
     if (seconds < 0)
         return -1;
-    return seconds > longest_asked_ms / 1000 ? longest_asked_ms : seconds * 1000;
+    return seconds > most ? longest_asked_ms : seconds * 1000;
 }
 
 // Half of it is chance, so that many clients do not come back together.
@@ -97,19 +99,24 @@ bool mm_hub_client_wait(const mm_hub_client *client, const mm_http_response *res
 
 // ---- Errors ------------------------------------------------------------------------------------
 
-// The server's own words, made harmless: one line of printable ASCII.
-static void server_text(char out[MAX_TEXT], const mm_http_response *response) {
+// The server's own words, made harmless: one line of printable ASCII. Only memory can fail.
+static mm_status server_text(char out[MAX_TEXT], const mm_http_response *response,
+                             mm_error *error) {
     const char *text = response->headers[MM_HTTP_ERROR_MESSAGE];
     json_t *object = NULL;
-    if (!text && response->body &&
-        mm_json_parse(&object, response->body, strlen(response->body), "an error",
-                      MM_STATUS_DOWNLOAD_FAILED, NULL) == MM_STATUS_OK)
+    if (!text && response->body) {
+        mm_status status = mm_json_parse(&object, response->body, strlen(response->body),
+                                         "an error", MM_STATUS_DOWNLOAD_FAILED, NULL);
+        if (status == MM_STATUS_OUT_OF_MEMORY)
+            return mm_fail_memory(error, "an answer of the Hub");
         text = json_string_value(json_object_get(object, "error"));
+    }
     size_t length = 0;
     for (; text && text[length] && length < MAX_TEXT - 1; length++)
         out[length] = text[length] >= ' ' && text[length] < 0x7F ? text[length] : ' ';
     out[length] = '\0';
     json_decref(object);
+    return MM_STATUS_OK;
 }
 
 static mm_status denied(const mm_hub_client *client, const mm_http_response *response,
@@ -176,7 +183,9 @@ mm_status mm_hub_client_fail(const mm_hub_client *client, mm_http_outcome outcom
                        outcome == MM_HTTP_UNREACHABLE ? " (is there a network? a proxy?)" : "");
     const char *header = response->headers[MM_HTTP_ERROR_CODE];
     const char *code = header ? header : "";
-    server_text(text, response);
+    status = server_text(text, response, error);
+    if (status)
+        return status;
     bool missing_repository =
         strcmp(code, "RepoNotFound") == 0 ||
         (response->status == 401 && !*code && !strstr(text, "Invalid credentials"));

@@ -94,18 +94,25 @@ static mm_status next_page(char **out, const mm_hub_client *client, const mm_htt
 
 // ---- Questions answered in JSON ----------------------------------------------------------------
 
+typedef struct answer_body {
+    mm_buffer text;
+    bool too_large; // why no more was taken; memory else
+} answer_body;
+
 static bool collect(void *payload, const mm_http_response *response, const void *bytes,
                     size_t length) {
+    answer_body *self = payload;
     (void)response;
-    return mm_buffer_append(payload, bytes, length);
+    self->too_large = length > self->text.maximum - self->text.length;
+    return !self->too_large && mm_buffer_append(&self->text, bytes, length);
 }
 
 // GETs with retries; `answer` keeps the headers (mm_http_response_free it in any case).
 static mm_status ask(json_t **out, mm_http_response *answer, mm_hub_client *client, const char *url,
                      const char *what, mm_error *error) {
     *out = NULL;
-    mm_buffer body;
-    mm_buffer_init(&body, MAX_ANSWER);
+    answer_body body = {0};
+    mm_buffer_init(&body.text, MAX_ANSWER);
     mm_http_request request = {.url = url,
                                .token = client->token,
                                .sink = collect,
@@ -116,8 +123,10 @@ static mm_status ask(json_t **out, mm_http_response *answer, mm_hub_client *clie
                                .cancel_payload = client->watch->payload};
     mm_http_outcome outcome;
     for (int attempt = 1;; attempt++) {
-        mm_buffer_clear(&body);
+        mm_buffer_clear(&body.text);
         outcome = mm_http_get(answer, client->http, &request);
+        if (outcome == MM_HTTP_STOPPED && !body.too_large)
+            outcome = MM_HTTP_NO_MEMORY;
         if (attempt >= MM_HUB_TRIES || !mm_hub_client_retryable(outcome, answer))
             break;
         if (outcome == MM_HTTP_UNREACHABLE && attempt >= 2)
@@ -131,9 +140,9 @@ static mm_status ask(json_t **out, mm_http_response *answer, mm_hub_client *clie
     if (outcome || answer->status < 200 || answer->status > 299)
         status = mm_hub_client_fail(client, outcome, answer, what, error);
     else
-        status = mm_json_parse(out, body.data ? body.data : "", body.length, "the Hub's answer",
-                               MM_STATUS_DOWNLOAD_FAILED, error);
-    mm_buffer_free(&body);
+        status = mm_json_parse(out, body.text.data ? body.text.data : "", body.text.length,
+                               "the Hub's answer", MM_STATUS_DOWNLOAD_FAILED, error);
+    mm_buffer_free(&body.text);
     return status;
 }
 

@@ -20,9 +20,11 @@ enum {
     POLL_MS = 100,
 };
 
+// The connections are the multi handle's. Each transfer has an easy handle of its own: up to 8.1.0
+// libcurl goes through a dangling pointer when a handle is used again and the first header of the
+// second answer begins with a blank (curl issue 11101).
 struct mm_http {
     CURLM *multi;
-    CURL *easy;
 };
 
 // What the callbacks of one transfer work on.
@@ -50,13 +52,9 @@ mm_status mm_http_create(mm_http **out, mm_error *error) {
     *out = NULL;
     pthread_once(&init_once, init_curl);
     mm_http *http = init_result ? NULL : mm_calloc(1, sizeof(*http));
-    if (http) {
-        http->multi = curl_multi_init();
-        http->easy = curl_easy_init();
-        if (http->multi && http->easy) {
-            *out = http;
-            return MM_STATUS_OK;
-        }
+    if (http && (http->multi = curl_multi_init()) != NULL) {
+        *out = http;
+        return MM_STATUS_OK;
     }
     mm_http_free(http);
     return mm_fail_memory(error, "a connection to the Hub");
@@ -65,7 +63,6 @@ mm_status mm_http_create(mm_http **out, mm_error *error) {
 void mm_http_free(mm_http *http) {
     if (!http)
         return;
-    curl_easy_cleanup(http->easy);
     (void)curl_multi_cleanup(http->multi);
     mm_free(http);
 }
@@ -117,8 +114,8 @@ static bool is_scheme(CURLU *url, const char *name) {
     return is;
 }
 
-// The redirect's target, seen from `url`; NULL with a cause when we do not go there.
-static char *redirect_target(mm_http_response *response, const char *url) {
+// The redirect's target, seen from `url`; REFUSED with a cause when we do not go there.
+static mm_http_outcome redirect_target(char **out, mm_http_response *response, const char *url) {
     const char *location = response->headers[MM_HTTP_LOCATION];
     CURLU *parsed = curl_url();
     char *target = NULL;
@@ -138,12 +135,16 @@ static char *redirect_target(mm_http_response *response, const char *url) {
         }
     }
     curl_url_cleanup(parsed);
-    char *copy = target && strlen(target) < MAX_URL ? mm_strdup(target) : NULL;
-    curl_free(target);
-    if (!copy)
+    mm_http_outcome outcome = MM_HTTP_ANSWERED;
+    if (!target || strlen(target) >= MAX_URL) {
+        outcome = MM_HTTP_REFUSED;
         (void)snprintf(response->cause, sizeof(response->cause), "the server redirects %s",
-                       problem);
-    return copy;
+                       target ? "to an address that is too long" : problem);
+    } else if (!(*out = mm_strdup(target))) {
+        outcome = MM_HTTP_NO_MEMORY;
+    }
+    curl_free(target);
+    return outcome;
 }
 
 // ---- One transfer ------------------------------------------------------------------------------
@@ -226,7 +227,6 @@ static bool set_options(CURL *easy, transfer *self, const char *url, struct curl
     const mm_http_request *request = self->request;
     char range[32];
     (void)snprintf(range, sizeof(range), "%llu-", (unsigned long long)request->from);
-    curl_easy_reset(easy);
     return !curl_easy_setopt(easy, CURLOPT_URL, url) &&
            !curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") &&
            !curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) &&
@@ -265,9 +265,9 @@ static mm_http_outcome outcome_of(CURLcode code) {
 }
 
 // Runs until done or cancelled; polling by hand keeps cancelling prompt.
-static mm_http_outcome drive(mm_http *http, transfer *self) {
+static mm_http_outcome drive(mm_http *http, CURL *easy, transfer *self) {
     const mm_http_request *request = self->request;
-    if (curl_multi_add_handle(http->multi, http->easy))
+    if (curl_multi_add_handle(http->multi, easy))
         return MM_HTTP_NO_MEMORY;
     mm_http_outcome outcome = MM_HTTP_BROKEN;
     const char *cause = "the transfer failed";
@@ -289,7 +289,7 @@ static mm_http_outcome drive(mm_http *http, transfer *self) {
         }
         done |= running == 0;
     }
-    (void)curl_multi_remove_handle(http->multi, http->easy);
+    (void)curl_multi_remove_handle(http->multi, easy);
     if (self->no_memory)
         return MM_HTTP_NO_MEMORY;
     if (self->too_long) {
@@ -311,8 +311,10 @@ static mm_http_outcome transfer_once(mm_http_response *response, mm_http *http,
     mm_buffer_init(&self.body, MAX_ERROR_BODY);
     mm_http_outcome outcome = MM_HTTP_NO_MEMORY;
     struct curl_slist *headers = make_headers(request, with_token);
-    if (headers && set_options(http->easy, &self, url, headers))
-        outcome = drive(http, &self);
+    CURL *easy = curl_easy_init();
+    if (headers && easy && set_options(easy, &self, url, headers))
+        outcome = drive(http, easy, &self);
+    curl_easy_cleanup(easy);
     if (self.body.length > 0)
         response->body = mm_buffer_detach(&self.body);
     mm_buffer_free(&self.body);
@@ -335,13 +337,13 @@ mm_http_outcome mm_http_get(mm_http_response *response, mm_http *http,
         if (outcome || !is_redirect(response->status))
             break;
         char *next = NULL;
-        if (hop == MAX_REDIRECTS)
+        if (hop < MAX_REDIRECTS) {
+            outcome = redirect_target(&next, response, url);
+        } else {
+            outcome = MM_HTTP_REFUSED;
             (void)snprintf(response->cause, sizeof(response->cause),
                            "the server redirects more than %d times", MAX_REDIRECTS);
-        else
-            next = redirect_target(response, url);
-        if (!next)
-            outcome = MM_HTTP_REFUSED;
+        }
         mm_free(url);
         url = next;
     }
