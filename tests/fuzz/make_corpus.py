@@ -28,6 +28,14 @@ def file(header, data=b""):
     return struct.pack("<Q", len(text)) + text + data
 
 
+SEPARATOR = b"\xff\0\xff"  # between the files of a folder
+
+
+def failing(seed, number):
+    """The input with that allocation failing."""
+    return (seed if isinstance(seed, bytes) else seed.encode()) + b"\0#%d" % number
+
+
 def tensor(dtype, shape, begin, end, **more):
     return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end], **more}
 
@@ -100,35 +108,52 @@ def configs():
     config = {"model_type": "bert", "hidden_size": 384, "layer_norm_eps": 1e-12,
               "hidden_act": "gelu", "is_decoder": False, "architectures": ["BertModel"],
               "id2label": {"0": "LABEL_0"}, "torch_dtype": None}
-    good = {"metadata": {"total_size": 8},
-            "weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}
-
-    def both(first, second):
-        return json.dumps(first) + "\0" + (second if isinstance(second, str)
-                                           else json.dumps(second))
     yield json.dumps(config, indent=2)
-    yield both(config, good)
-    yield both({"d_model": 512, "layer_norm_eps": 0}, {"weight_map": {"b": "two.safetensors"}})
+    yield json.dumps({"d_model": 512, "layer_norm_eps": 0})
     for key, value in [("model_type", 5), ("hidden_size", "384"), ("hidden_size", 0),
                        ("hidden_size", 1e3), ("layer_norm_eps", "x"), ("layer_norm_eps", 2),
                        ("hidden_act", []), ("is_decoder", 1), ("hidden_size", None),
                        ("hidden_size", 10**30), ("model_type", "a\0b")]:
         yield json.dumps({**config, key: value})
-    for text in ["", "[]", "{", "{} {}"]:
-        yield text
-        yield both({}, text)
+    yield from ["", "[]", "{", "{} {}"]
+    for number in range(1, 40, 8):
+        yield failing(json.dumps(config), number)
+
+
+def checkpoints():
+    one = file({"a": tensor("F32", [1], 0, 4)}, bytes(4))
+    two = file({"b": tensor("F16", [1], 0, 2), "c": tensor("I8", [2, 1], 2, 4)}, bytes(4))
+
+    def folder(index="", single=b"", pickle="", other=""):
+        text = index if isinstance(index, str) else json.dumps(index)
+        return SEPARATOR.join([text.encode(), one, two, single, pickle.encode(), other.encode()])
+    both = {"a": "one.safetensors", "b": "two.safetensors"}
+    good = folder({"metadata": {"total_size": 8}, "weight_map": both})
+    yield good
+    for number in range(1, 50, 8):
+        yield failing(good, number)
+    for text in ["[]", "{", "{} {}"]:
+        yield folder(text)
     for weight_map in [[], {}, None, {"a": 1}, {"a": ""}, {"a": "../one.safetensors"},
                        {"a": "/one"}, {"a": ".."}, {"a": "x\\y"}, {"a": "one.safetensors\0"},
-                       {"a": "three.safetensors"}, {"a": "two.safetensors"},
-                       {"n" * 200: "one.safetensors"}, {"a": "model.safetensors.index.json"},
-                       {"a": "one.safetensors"}]:
-        yield both({}, {"weight_map": weight_map})
-    yield "{}\0"
-    yield "{}\0{}\0"
+                       {"a": "three.safetensors"}, {"a": "two.safetensors"}, {"b": "two.safetensors"},
+                       {"n" * 200: "one.safetensors"}, {"\u20ac" * 100: "one.safetensors"},
+                       {"a": "model.safetensors.index.json"}, {"a": "one.safetensors"},
+                       {"c": "two.safetensors", **both}]:
+        yield folder({"weight_map": weight_map})
     for header, size in [({"a": tensor("F32", [1], 0, 4), "b": tensor("I8", [1], 4, 5)}, 5),
-                         ({"b": tensor("F16", [1], 0, 2), "a": tensor("F32", [2, 0], 0, 0)}, 2),
+                         ({"a": tensor("F32", [1], 0, 4), "b": tensor("F64", [1], 4, 12)}, 12),
+                         ({"a": tensor("F16", [1], 0, 2), "b": tensor("F32", [2, 0], 2, 2)}, 2),
+                         ({"a": tensor("F32", [], 0, 4)}, 4),
                          ({}, 0), ({"a" * 200: tensor("F64", [1], 0, 8)}, 8), ({"a": 1}, 0)]:
-        yield b"{}\0\0" + file(header, bytes(size))
+        yield folder(single=file(header, bytes(size)))
+    for number in range(1, 20, 6):
+        yield failing(folder(single=one), number)
+    yield folder(pickle="x")
+    yield folder(other="x")
+    yield folder()
+    for number in range(1, 12, 4):
+        yield failing(folder(), number)
 
 
 def modules():
@@ -214,6 +239,17 @@ def requests():
     yield "\0A='x' y"
 
 
+NUMBERS = ["-1e-5", "1E+300", "0.1e-400", "123456789012345678901234567890.5", "-0.0", "1e400", "-7",
+           "0.30000000000000004", "4.9e-324", "1.", "01", "-", "1e", "2.5E-3"]
+
+
+def numbers():
+    yield from NUMBERS
+    yield from ["", " 1", "18446744073709551615", "18446744073709551616", "0.18446744073709551616",
+                "1.7976931348623157e308", "1.7976931348623159e308", "0e999", "1e-99999999999999999999",
+                "1e25", "3.141592653589793", "5e-324", "0.1x", "1e+", "-1.5e-310", "1234567890e-700"]
+
+
 def tokenizers():
     """tokenizer.json: the patterns of the differential test, scores in all forms, stored options, and
     models that say nothing of their type."""
@@ -228,9 +264,7 @@ def tokenizers():
             split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated",
                      "invert": False}
             yield json.dumps({**empty, "pre_tokenizer": split, "model": words})
-    scores = ["-1e-5", "1E+300", "0.1e-400", "123456789012345678901234567890.5", "-0.0", "1e400", "-7",
-              "0.30000000000000004", "4.9e-324", "1.", "01", "-", "1e", "2.5E-3"]
-    for score in scores:
+    for score in NUMBERS:
         model = '{"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["a", %s], ["ab", -2.5]]}'
         yield json.dumps({**empty, "model": 0}).replace('"model": 0', '"model": ' + model % score)
     for strategy in ["LongestFirst", "OnlyFirst", "OnlySecond", "None"]:
@@ -248,8 +282,48 @@ def tokenizers():
                   {"vocab": vocab, "unk_token": "<unk>"}, {"vocab": vocab, "merges": ["a"]},
                   {"vocab": vocab, "merges": [["a"]]}, {"vocab": vocab, "merges": ["a c"]},
                   {"vocab": vocab, "merges": [["a", "b", "c"]]}, {"vocab": vocab, "merges": [5]},
-                  {"vocab": [["<unk>"]]}, {"vocab": []}, {}]:
+                  {"vocab": [["<unk>"]]}, {"vocab": []}, {}, {"type": "Unknown"}, {"type": 1},
+                  {"type": "BPE", "vocab": []}]:
         yield json.dumps({**empty, "model": model})
+    yield from merges(empty, vocab)
+    yield from tries(empty)
+    pad = {"strategy": "BatchLongest", "direction": "Left", "pad_to_multiple_of": None, "pad_id": 1,
+           "pad_type_id": 1, "pad_token": "a"}
+    for change in [{}, {"strategy": {}}, {"strategy": {"Fixed": "1"}}, {"strategy": "Longest"},
+                   {"direction": None}, {"direction": 1}, {"pad_to_multiple_of": -1}, {"pad_id": None},
+                   {"pad_type_id": "x"}, {"pad_token": None}, {"pad_token": 5}]:
+        yield json.dumps({**empty, "padding": {**pad, **change}, "model": words})
+    cut = {"max_length": 5, "stride": 1, "strategy": "OnlyFirst", "direction": "Left"}
+    for change in [{"max_length": None}, {"max_length": -1}, {"stride": "x"}, {"strategy": None},
+                   {"strategy": 1}]:
+        yield json.dumps({**empty, "truncation": {**cut, **change}, "model": words})
+    whole = json.dumps({**empty, "truncation": cut, "padding": pad, "model": words})
+    for number in range(1, 80, 20):
+        yield failing(whole, number)
+
+
+def merges(empty, vocab):
+    """Merges in every wrong form; json.dumps would not write some of them."""
+    for text in ['["a b" "a b"]', '["a b"] x', '["a b",]', '"a b"', '[["a", "b"] ["a", "b"]]',
+                 '[["a" "b"]]', '[["a", "b"', '["x b"]', '["a x"]', '["b a"]', '[["a", "\\u0062"]]',
+                 '["a \\u0062"]', '["#version: 1", "a b"]', '["a b", ["a", "b"]]', "[ ]", "[ [ ] ]"]:
+        model = '{"type": "BPE", "vocab": %s, "merges": %s}' % (json.dumps(vocab), text)
+        yield json.dumps({**empty, "model": 0}).replace('"model": 0', '"model": ' + model)
+    model = {"type": "BPE", "vocab": vocab, "merges": [["a", "b"]]}
+    whole = json.dumps({**empty, "model": model}).replace('"a", "b"]', '"\\u0061", "\\u0062"]')
+    for number in range(1, 60, 20):
+        yield failing(whole, number)
+
+
+def tries(empty):
+    """Unigram with many letters, at the beginning and behind one."""
+    letters = [chr(c) for c in [*range(33, 127), *range(0x100, 0x140), 0x4E2D, 0x1F600]]
+    pieces = [["<unk>", 0.0]] + [[text, -1.5] for text in letters] + \
+        [["a" + text, -2.5] for text in letters]
+    whole = json.dumps({**empty, "model": {"type": "Unigram", "unk_id": 0, "vocab": pieces}})
+    yield whole
+    for number in range(1, 60, 20):
+        yield failing(whole, number)
 
 
 if __name__ == "__main__":
@@ -257,5 +331,7 @@ if __name__ == "__main__":
     write("fuzz_safetensors", safetensors())
     write("fuzz_json", texts())
     write("fuzz_config", configs())
+    write("fuzz_checkpoint", checkpoints())
+    write("fuzz_json_number", numbers())
     write("fuzz_modules", modules())
     write("fuzz_request", requests())

@@ -9,7 +9,7 @@ import json
 import pathlib
 import sys
 
-from make_corpus import write
+from make_corpus import SEPARATOR, failing, write
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "text"))
 import spiece  # noqa: E402
@@ -244,6 +244,80 @@ def vocab():
     yield "\xa0a\u3000\r\n\r\n\nb"
     yield "\0[]"
     yield ""
+    for number in range(1, 120, 30):
+        yield failing(words, number)
+
+
+FILES = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "config.json",
+         "tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "tokenizer.model",
+         "sentencepiece.bpe.model", "spm.model"]
+PATHS = ["", "tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model",
+         "tokenizer.model", "none.json", "none.txt", "none.model", "config.ini", "none"]
+
+
+def folder(path="", **files):
+    """The files under their names, with _ for each point; `path` is what is opened."""
+    parts = [files.pop(name.replace(".", "_"), "") for name in FILES]
+    assert not files
+    parts = [part if isinstance(part, bytes) else
+             (part if isinstance(part, str) else json.dumps(part)).encode() for part in parts]
+    assert not any(SEPARATOR in part for part in parts)
+    return bytes([PATHS.index(path)]) + SEPARATOR.join(parts)
+
+
+def files():
+    words = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\nand\na\n##nd\n,\n"
+    table = {name: i for i, name in enumerate(
+        ["<s>", "<pad>", "</s>", "<unk>", *LETTERS, "he", "ll", "hell", "\u0120a", "<mask>"])}
+    lines = "#version: 0.2\nh e\nl l\nhe ll\n\u0120 a\n"
+    pieces = spiece.model([("<unk>", 0.0, 2), ("<s>", 0.0, 3), ("</s>", 0.0, 3), ("\u2581", -1.0, 1),
+                           ("a", -2.0, 1), ("\u2581a", -3.0, 1), ("h", -4.0, 1), ("e", -4.0, 1)])
+    config = {"model_max_length": 512, "clean_up_tokenization_spaces": True,
+              "cls_token": {"content": "[CLS]", "lstrip": True}, "unk_token": "[UNK]",
+              "additional_special_tokens": ["<a>", {"content": "<b>", "rstrip": True}]}
+    decoder = {"added_tokens_decoder": {"4": token("[MASK]", 4, special=True),
+                                        "12": token("<a>", 12, lstrip=True)}}
+    whole = [
+        folder(tokenizer_json=tokenizer(), tokenizer_config_json=config,
+               special_tokens_map_json={"sep_token": "[SEP]", "pad_token": None},
+               added_tokens_json={"<c>": 21, "<a>": 20, "[CLS]": 1}),
+        folder(tokenizer_json=tokenizer(), tokenizer_config_json={**config, **decoder}),
+        folder(vocab_txt=words, tokenizer_config_json=config),
+        folder("vocab.txt", vocab_txt=words, tokenizer_config_json={**config, **decoder}),
+        folder(vocab_json=table, merges_txt=lines, config_json={"model_type": "roberta"}),
+        folder("vocab.json", vocab_json=table, merges_txt=lines, config_json={"model_type": "gpt2"}),
+        folder(spiece_model=pieces, config_json={"model_type": "t5"}),
+        folder("tokenizer.model", tokenizer_model=pieces, config_json={"model_type": "llama"})]
+    yield from whole
+    for seed in whole:
+        for number in range(1, 90, 30):
+            yield failing(seed, number)
+    yield folder("spiece.model", spiece_model=pieces)
+    yield folder(sentencepiece_bpe_model=pieces, config_json={"model_type": "xlm-roberta"})
+    yield folder(spm_model=pieces, config_json={"model_type": "deberta-v2"})
+    yield folder(tokenizer_model=pieces[:20], config_json={"model_type": 5})
+    yield folder(spiece_model=pieces, config_json="{")
+    yield folder("tokenizer.json", tokenizer_json=tokenizer())
+    yield folder("tokenizer.json", tokenizer_json="{")
+    for path in PATHS[3:]:
+        yield folder(path)
+        yield folder(path, merges_txt=lines, tokenizer_json=tokenizer())
+    for name in FILES[:4]:
+        for text in ("{", "[]", '{"a": 1, "a": 2}'):
+            yield folder(vocab_txt=words, **{name.replace(".", "_"): text})
+    for change in ({"model_max_length": "x"}, {"model_max_length": 1e30}, {"model_max_length": -1},
+                   {"clean_up_tokenization_spaces": 1}, {"cls_token": 5}, {"cls_token": {}},
+                   {"clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output": "x"},
+                   {"additional_special_tokens": [5]}, {"added_tokens_decoder": {"x": 1, "1": {}}},
+                   {"added_tokens_decoder": []}, {"mask_token": ""}):
+        yield folder(tokenizer_json=tokenizer(), tokenizer_config_json={**config, **change})
+    yield folder(tokenizer_json=tokenizer(model=WORDS), tokenizer_config_json={
+        "clean_up_tokenization_spaces": True,
+        "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output": True})
+    yield folder(vocab_json=table)
+    yield folder("vocab.json", vocab_json=table)
+    yield folder(added_tokens_json={"<a>": "x"}, tokenizer_json=tokenizer())
+    yield b""
 
 
 def merges():
@@ -275,6 +349,8 @@ def merges():
     yield lines
     yield "\0" + table
     yield ""
+    for number in range(1, 120, 30):
+        yield failing("\0".join([lines, bare]), number)
 
 
 def encode():
@@ -293,4 +369,5 @@ if __name__ == "__main__":
     write("fuzz_tokenizer_vocab", vocab())
     write("fuzz_sentencepiece", sentencepiece())
     write("fuzz_tokenizer_merges", merges())
+    write("fuzz_tokenizer_files", files())
     write("fuzz_encode", encode())
