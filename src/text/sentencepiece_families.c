@@ -3,140 +3,71 @@
 
 #include <string.h>
 
+static mm_special_set t5_specials = {NULL, "</s>", "<unk>", NULL, "<pad>", NULL, NULL};
+static mm_special_set pegasus_specials = {NULL, "</s>", "<unk>", NULL, "<pad>", NULL, "<mask_2>"};
+static mm_special_set reformer_specials = {NULL, "</s>", "<unk>", NULL, NULL, NULL, NULL};
+static mm_special_set llama_specials = {"<s>", "</s>", "<unk>", NULL, NULL, NULL, NULL};
+static mm_special_set gemma_specials = {"<bos>", "<eos>", "<unk>", NULL, "<pad>", NULL, "<mask>"};
+static mm_special_set xlnet_specials = {"<s>",   "</s>",  "<unk>", "<sep>",
+                                        "<pad>", "<cls>", "<mask>"};
+static mm_special_set bigbird_specials = {"<s>",   "</s>",  "<unk>", "[SEP]",
+                                          "<pad>", "[CLS]", "[MASK]"};
+static mm_special_set deberta_specials = {"[CLS]", "[SEP]", "[UNK]", "[SEP]",
+                                          "[PAD]", "[CLS]", "[MASK]"};
+
+static const mm_template_forms t5_forms = {"A0s0", "A0s0B0s0", NULL, "eos_token"};
+static const mm_template_forms pegasus_forms = {"A0s0", "A0B0s0", NULL, "eos_token"};
+static const mm_template_forms xlnet_forms = {"A0s0c2", "A0s0B1s1c2", "cls_token", "sep_token"};
+static const mm_template_forms language_first = {"c0A0s0", "c0A0B0s0", "src_lang", "eos_token"};
+static const mm_template_forms language_last = {"A0s0c0", "A0B0s0c0", "src_lang", "eos_token"};
+
+enum { BPE = MM_FAMILY_BPE, BOS = MM_FAMILY_ADDS_BOS, LEFT = MM_FAMILY_MASK_LSTRIP };
+
+// Class of tokenizer, types of model; order of the tokens, the unknown one; steps of normalizers,
+// pre-tokenizers and decoders; templates, special tokens, traits, languages.
+//
 // As transformers 5.24 has them. Llama's is older: merges by score and the blanks of its published
-// tokenizer.json, as SentencePiece itself.
+// tokenizer.json, as SentencePiece itself. NLLB's languages are where its models were trained to
+// find them; the library puts <mask> before them, unless the files name their ids.
 static const mm_sentencepiece_family families[] = {
-    {.class_name = "T5Tokenizer",
-     .model_types = {"t5", "mt5", "umt5", "longt5"},
-     .order = MM_PIECES_T5,
-     .unk_id = 2,
-     .normalizers = "P",
-     .pretokenizers = "WM",
-     .decoders = "M",
-     .single = "A0s0",
-     .pair = "A0s0B0s0",
-     .sep = "eos_token",
-     .specials = {NULL, "</s>", "<unk>", NULL, "<pad>", NULL, NULL}},
-    {.class_name = "XLMRobertaTokenizer",
-     .model_types = {"xlm-roberta", "xlm-roberta-xl", "xmod"},
-     .order = MM_PIECES_FAIRSEQ,
-     .unk_id = 3,
-     .normalizers = "P",
-     .pretokenizers = "WM",
-     .decoders = "M",
-     .single = "c0A0s0",
-     .pair = "c0A0s0s0B0s0",
-     .cls = "bos_token",
-     .sep = "eos_token",
-     .specials = {"<s>", "</s>", "<unk>", "</s>", "<pad>", "<s>", "<mask>"}},
-    {.class_name = "CamembertTokenizer",
-     .model_types = {"camembert"},
-     .order = MM_PIECES_CAMEMBERT,
-     .unk_id = MM_UNK_BY_NAME,
-     .normalizers = "P",
-     .pretokenizers = "WM",
-     .decoders = "M",
-     .single = "c0A0s0",
-     .pair = "c0A0s0s0B0s0",
-     .cls = "cls_token",
-     .sep = "sep_token",
-     .specials = {"<s>", "</s>", "<unk>", "</s>", "<pad>", "<s>", "<mask>"},
-     .mask_lstrip = true},
-    {.class_name = "AlbertTokenizer",
-     .model_types = {"albert"},
-     .unk_id = 1,
-     .normalizers = "qalP",
-     .pretokenizers = "WM",
-     .decoders = "M",
-     .single = "c0A0s0",
-     .pair = "c0A0s0B1s1",
-     .cls = "cls_token",
-     .sep = "sep_token",
-     .specials = {"[CLS]", "[SEP]", "<unk>", "[SEP]", "<pad>", "[CLS]", "[MASK]"}},
-    {.class_name = "XLNetTokenizer",
-     .model_types = {"xlnet"},
-     .unk_id = MM_UNK_OF_FILE,
-     .normalizers = "qALP",
-     .pretokenizers = "WM",
-     .decoders = "M",
-     .single = "A0s0c2",
-     .pair = "A0s0B1s1c2",
-     .cls = "cls_token",
-     .sep = "sep_token",
-     .specials = {"<s>", "</s>", "<unk>", "<sep>", "<pad>", "<cls>", "<mask>"},
-     .mask_lstrip = true},
-    {.class_name = "PegasusTokenizer",
-     .model_types = {"pegasus", "bigbird_pegasus", "pegasus_x"},
-     .order = MM_PIECES_PEGASUS,
-     .unk_id = MM_UNK_BY_NAME,
-     .normalizers = "Nr",
-     .pretokenizers = "M",
-     .decoders = "M",
-     .single = "A0s0",
-     .pair = "A0B0s0",
-     .sep = "eos_token",
-     .specials = {NULL, "</s>", "<unk>", NULL, "<pad>", NULL, "<mask_2>"}},
-    {.class_name = "MBartTokenizer",
-     .model_types = {"mbart"},
-     .order = MM_PIECES_MBART,
-     .unk_id = 3,
-     .normalizers = "",
-     .pretokenizers = "WM",
-     .decoders = "M",
-     .single = "A0s0c0",
-     .pair = "A0B0s0c0",
-     .cls = "src_lang",
-     .sep = "eos_token",
-     .specials = {"<s>", "</s>", "<unk>", "</s>", "<pad>", "<s>", "<mask>"},
-     .mask_lstrip = true},
-    {.class_name = "DebertaV2Tokenizer",
-     .model_types = {"deberta-v2"},
-     .unk_id = MM_UNK_BY_NAME,
-     .normalizers = "Lwns",
-     .pretokenizers = "pM",
-     .decoders = "M",
-     .single = "c0A0s0",
-     .pair = "c0A0s0B1s1",
-     .cls = "cls_token",
-     .sep = "sep_token",
-     .specials = {"[CLS]", "[SEP]", "[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"}},
-    {.class_name = "LlamaTokenizer",
-     .model_types = {"llama", "mistral", "mixtral"},
-     .unk_id = MM_UNK_OF_FILE,
-     .bpe = true,
-     .normalizers = "i",
-     .pretokenizers = "i",
-     .decoders = "rbfi",
-     .adds_bos = true,
-     .specials = {"<s>", "</s>", "<unk>", NULL, NULL, NULL, NULL}},
-    {.class_name = "GemmaTokenizer",
-     .model_types = {"gemma", "gemma2", "gemma3", "gemma3_text"},
-     .unk_id = MM_UNK_OF_FILE,
-     .bpe = true,
-     .normalizers = "e",
-     .pretokenizers = "b",
-     .decoders = "rbf",
-     .adds_bos = true,
-     .specials = {"<bos>", "<eos>", "<unk>", NULL, "<pad>", NULL, "<mask>"}},
+    {"T5Tokenizer", "t5 mt5 umt5 longt5 switch_transformers", MM_PIECES_T5, 2, "P", "WM", "M",
+     &t5_forms, t5_specials, 0, NULL},
+    {"XLMRobertaTokenizer", "xlm-roberta xlm-roberta-xl xmod", MM_PIECES_FAIRSEQ, 3, "P", "WM", "M",
+     &mm_roberta_forms, mm_angle_specials, 0, NULL},
+    {"CamembertTokenizer", "camembert", MM_PIECES_CAMEMBERT, MM_UNK_BY_NAME, "P", "WM", "M",
+     &mm_roberta_forms, mm_angle_specials, LEFT, NULL},
+    {"AlbertTokenizer FNetTokenizer", "albert fnet yoso", MM_PIECES_AS_THEY_ARE, 1, "qalP", "WM",
+     "M", &mm_bert_forms, mm_bracket_specials, 0, NULL},
+    {"RemBertTokenizer", "rembert", MM_PIECES_AS_THEY_ARE, 2, "qrkLP", "M", "M", &mm_bert_forms,
+     mm_bracket_specials, 0, NULL},
+    {"BigBirdTokenizer", "big_bird", MM_PIECES_AS_THEY_ARE, MM_UNK_BY_NAME, "u", "M", "M",
+     &mm_bert_forms, bigbird_specials, 0, NULL},
+    {"DebertaV2Tokenizer", "deberta-v2", MM_PIECES_AS_THEY_ARE, MM_UNK_BY_NAME, "Lwns", "pM", "M",
+     &mm_bert_forms, deberta_specials, 0, NULL},
+    {"XLNetTokenizer", "xlnet", MM_PIECES_AS_THEY_ARE, MM_UNK_OF_FILE, "qALP", "WM", "M",
+     &xlnet_forms, xlnet_specials, LEFT, NULL},
+    {"PegasusTokenizer", "pegasus bigbird_pegasus pegasus_x", MM_PIECES_PEGASUS, MM_UNK_BY_NAME,
+     "Nr", "M", "M", &pegasus_forms, pegasus_specials, 0, NULL},
+    {"ReformerTokenizer", "reformer", MM_PIECES_AS_THEY_ARE, MM_UNK_BY_NAME, "Pr", "M", "M", NULL,
+     reformer_specials, BPE, NULL},
+    {"MBartTokenizer", "mbart", MM_PIECES_FAIRSEQ, 3, "", "WM", "M", &language_last,
+     mm_angle_specials, LEFT, &mm_mbart_languages},
+    {"MBart50Tokenizer", "mbart50", MM_PIECES_FAIRSEQ, 3, "Pr", "M", "M", &language_first,
+     mm_angle_specials, LEFT, &mm_mbart50_languages},
+    {"NllbTokenizer", "nllb nllb-moe", MM_PIECES_FAIRSEQ, 3, "Pr", "M", "M", &language_first,
+     mm_angle_specials, BPE | LEFT, &mm_nllb_languages},
+    {"LlamaTokenizer", "llama mistral mixtral", MM_PIECES_AS_THEY_ARE, MM_UNK_OF_FILE, "i", "i",
+     "rbfi", NULL, llama_specials, BPE | BOS, NULL},
+    {"GemmaTokenizer", "gemma gemma2 gemma3 gemma3_text", MM_PIECES_AS_THEY_ARE, MM_UNK_OF_FILE,
+     "e", "b", "rbf", NULL, gemma_specials, BPE | BOS, NULL},
     // Anything else does as the file itself says.
-    {.class_name = "",
-     .unk_id = MM_UNK_OF_FILE,
-     .normalizers = "o",
-     .pretokenizers = "o",
-     .decoders = "o"},
+    {"", "", MM_PIECES_AS_THEY_ARE, MM_UNK_OF_FILE, "o", "o", "o", NULL, NULL, 0, NULL},
 };
 
-static bool is_named(const mm_sentencepiece_family *family, const char *class_name) {
-    size_t length = strlen(family->class_name);
-    return length && strncmp(class_name, family->class_name, length) == 0 &&
-           (class_name[length] == '\0' || strcmp(class_name + length, "Fast") == 0);
-}
-
-static bool has_type(const mm_sentencepiece_family *family, const char *model_type) {
-    for (size_t i = 0; i < sizeof(family->model_types) / sizeof(family->model_types[0]); i++)
-        if (family->model_types[i] && strcmp(family->model_types[i], model_type) == 0)
-            return true;
-    return false;
+const mm_template_forms *mm_sentencepiece_forms(const mm_sentencepiece_family *family,
+                                                bool legacy) {
+    // NLLB's, as mBART's, had the language at the end first.
+    return legacy && family->forms == &language_first ? &language_last : family->forms;
 }
 
 // T5's files are the only ones of wide use that have these numbers.
@@ -149,13 +80,10 @@ const mm_sentencepiece_family *mm_sentencepiece_family_find(const char *class_na
                                                             const char *model_type,
                                                             const mm_sentencepiece_model *model) {
     const size_t last = sizeof(families) / sizeof(families[0]) - 1;
-    for (size_t i = 0; i < last && class_name; i++)
-        if (is_named(&families[i], class_name))
+    const char *name = class_name ? class_name : model_type;
+    for (size_t i = 0; i < last && name; i++)
+        if (class_name ? mm_name_is_listed(families[i].classes, name, true)
+                       : mm_name_is_listed(families[i].types, name, false))
             return &families[i];
-    for (size_t i = 0; i < last && model_type && !class_name; i++)
-        if (has_type(&families[i], model_type))
-            return &families[i];
-    if (!class_name && !model_type && looks_like_t5(model))
-        return &families[0];
-    return &families[last];
+    return &families[!name && looks_like_t5(model) ? 0 : last];
 }

@@ -6,32 +6,38 @@
 #define MM_TEXT_SENTENCEPIECE_FAMILIES_H
 
 #include "text/sentencepiece_tokens.h"
+#include "text/tokenizer_classes.h"
 
 #include "base/json.h"
 
+enum { MM_UNK_OF_FILE = -1, MM_UNK_BY_NAME = -2 };
+
+enum {                         // traits of a family
+    MM_FAMILY_BPE = 1,         // else Unigram, or what the file says for the nameless family
+    MM_FAMILY_ADDS_BOS = 2,    // what add_bos_token is when nothing is said
+    MM_FAMILY_MASK_LSTRIP = 4, // the mask takes the white space before it
+};
+
 typedef struct mm_sentencepiece_family {
-    const char *class_name; // tokenizer_class, with or without "Fast" behind it
-    const char *model_types[6];
+    const char *classes; // what tokenizer_class may be, with or without "Fast" behind it
+    const char *types;   // or, when there is none, model_type of config.json
     mm_piece_order order;
     int64_t unk_id; // MM_UNK_OF_FILE, MM_UNK_BY_NAME or a place in the list
-    bool bpe;       // else Unigram, or what the file says for the nameless family
     // Steps in short, see sentencepiece_stages.c.
     const char *normalizers, *pretokenizers, *decoders;
-    // See mm_postprocessor_make; `cls` and `sep` say which special tokens c and s are. NULL: the
-    // settings add_bos_token and add_eos_token decide, the first of which is true with `adds_bos`.
-    const char *single, *pair, *cls, *sep;
-    bool adds_bos;
-    // bos, eos, unk, sep, pad, cls, mask, as in mm_special_names; NULL: none
-    const char *specials[7];
-    bool mask_lstrip;
+    const mm_template_forms *forms; // NULL: add_bos_token and add_eos_token decide
+    const char *const *specials;    // an mm_special_set; NULL: none
+    unsigned traits;
+    const mm_languages *languages; // behind the pieces; NULL: none
 } mm_sentencepiece_family;
-
-enum { MM_UNK_OF_FILE = -1, MM_UNK_BY_NAME = -2 };
 
 // By the class, else by the type of model, else by the file's own settings; each may be NULL.
 const mm_sentencepiece_family *mm_sentencepiece_family_find(const char *class_name,
                                                             const char *model_type,
                                                             const mm_sentencepiece_model *model);
+
+// The templates of a family; `legacy` is legacy_behaviour of tokenizer_config.json.
+const mm_template_forms *mm_sentencepiece_forms(const mm_sentencepiece_family *family, bool legacy);
 
 typedef struct mm_sentencepiece_stages { // as in tokenizer.json
     json_t *normalizer, *pretokenizer, *decoder;

@@ -88,8 +88,9 @@ static void add_normalizer(maker *self, json_t *list, char step) {
         append(self, list, replace("String", "''", "\""));
         break;
     case 'a': // accents, unless they are to be kept
+    case 'k': // which they are when nothing is said
     case 'A':
-        if (step == 'a' && self->keep_accents)
+        if (step != 'A' && self->keep_accents)
             break;
         append(self, list, simple("NFKD"));
         append(self, list, simple("StripAccents"));
@@ -101,6 +102,9 @@ static void add_normalizer(maker *self, json_t *list, char step) {
         break;
     case 'r': // runs of blanks
         append(self, list, replace("Regex", " {2,}", " "));
+        break;
+    case 'u':
+        append(self, list, replace("Regex", " {2,}", SPACE));
         break;
     case 'w': // white space
         append(self, list, replace("Regex", "\\s{2,}|[\\n\\r\\t]", " "));
@@ -245,10 +249,11 @@ static json_t *make_list(maker *self, const char *steps, const char *members,
 static mm_status read_config(maker *self, const mm_sentencepiece_family *family,
                              const json_t *config, mm_error *error) {
     bool lowercase = strchr(family->normalizers, 'l') != NULL;
+    bool accents = strchr(family->normalizers, 'k') != NULL;
     const struct {
         const char *key;
         bool *value, fallback;
-    } rows[] = {{"keep_accents", &self->keep_accents, false},
+    } rows[] = {{"keep_accents", &self->keep_accents, accents},
                 {"do_lower_case", &self->lowercase, lowercase},
                 {"split_by_punct", &self->split_punctuation, false},
                 {"add_prefix_space", &self->prefix, true},

@@ -2,16 +2,12 @@
 #include "text/sentencepiece_tokens.h"
 
 #include "base/memory.h"
+#include "text/tokenizer_classes.h"
 #include "text/unicode_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-const char *const mm_mbart_languages[MM_MBART_LANGUAGES] = {
-    "ar_AR", "cs_CZ", "de_DE", "en_XX", "es_XX", "et_EE", "fi_FI", "fr_XX", "gu_IN",
-    "hi_IN", "it_IT", "ja_XX", "kk_KZ", "ko_KR", "lt_LT", "lv_LV", "my_MM", "ne_NP",
-    "nl_XX", "ro_RO", "ru_RU", "si_LK", "tr_TR", "vi_VN", "zh_CN"};
 
 enum { PEGASUS_OFFSET = 103, MADE_BYTES = 32 };
 
@@ -58,14 +54,21 @@ static bool add_pieces(mm_token_scores *list, const mm_sentencepiece_model *mode
     return ok;
 }
 
+static bool add_languages(mm_token_scores *list, const mm_languages *languages) {
+    const char *codes = languages ? languages->codes : "", *code;
+    size_t length;
+    bool ok = true;
+    while (ok && (code = mm_next_name(&codes, &length)))
+        ok = add(list, code, length, 0);
+    return ok;
+}
+
 static bool add_fairseq(mm_token_scores *list, const mm_sentencepiece_model *model,
-                        mm_piece_order order, const mm_token_names *names) {
+                        const mm_token_names *names) {
     bool ok = add_text(list, names->bos, 0) && add_text(list, names->pad, 0) &&
               add_text(list, names->eos, 0) && add_text(list, names->unk, 0) &&
               add_pieces(list, model, 3);
-    for (size_t i = 0; i < MM_MBART_LANGUAGES && ok && order == MM_PIECES_MBART; i++)
-        ok = add_text(list, mm_mbart_languages[i], 0);
-    return ok && (order == MM_PIECES_NLLB || add_text(list, names->mask, 0));
+    return ok && add_languages(list, names->languages) && add_text(list, names->mask, 0);
 }
 
 static bool add_camembert(mm_token_scores *list, const mm_sentencepiece_model *model,
@@ -104,9 +107,7 @@ mm_status mm_sentencepiece_tokens(mm_token_scores *list, const mm_sentencepiece_
             ok = add_made(list, "<extra_id_", i - 1, 0);
         break;
     case MM_PIECES_FAIRSEQ:
-    case MM_PIECES_MBART:
-    case MM_PIECES_NLLB:
-        ok = ok && add_fairseq(list, model, order, names);
+        ok = ok && add_fairseq(list, model, names);
         break;
     case MM_PIECES_CAMEMBERT:
         ok = ok && add_camembert(list, model, names);

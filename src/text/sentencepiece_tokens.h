@@ -3,6 +3,7 @@
 #ifndef MM_TEXT_SENTENCEPIECE_TOKENS_H
 #define MM_TEXT_SENTENCEPIECE_TOKENS_H
 
+#include "text/languages.h"
 #include "text/sentencepiece_model.h"
 #include "text/token_model.h"
 
@@ -11,9 +12,7 @@
 typedef enum mm_piece_order {
     MM_PIECES_AS_THEY_ARE,
     MM_PIECES_T5,        // and <extra_id_99> to <extra_id_0> behind them
-    MM_PIECES_FAIRSEQ,   // other special tokens in front, the mask behind
-    MM_PIECES_MBART,     // the same with languages before the mask
-    MM_PIECES_NLLB,      // as FAIRSEQ without the mask
+    MM_PIECES_FAIRSEQ,   // other special tokens in front, languages and the mask behind
     MM_PIECES_CAMEMBERT, // five tokens in front, the mask behind
     MM_PIECES_PEGASUS,   // 105 tokens in front
 } mm_piece_order;
@@ -21,6 +20,7 @@ typedef enum mm_piece_order {
 typedef struct mm_token_names { // what the special tokens are called, none NULL
     const char *bos, *eos, *unk, *pad, *mask, *mask_sentence;
     size_t extra_ids;
+    const mm_languages *languages; // NULL: none
 } mm_token_names;
 
 typedef struct mm_token_scores {
@@ -34,8 +34,6 @@ mm_status mm_sentencepiece_tokens(mm_token_scores *list, const mm_sentencepiece_
                                   mm_piece_order order, const mm_token_names *names,
                                   mm_error *error);
 void mm_token_scores_free(mm_token_scores *list);
-enum { MM_MBART_LANGUAGES = 25 };
-extern const char *const mm_mbart_languages[MM_MBART_LANGUAGES];
 
 // Merges of a BPE model, as the JSON list of pairs that tokenizer.json has: every cut of a token
 // into two others, the best score first. Of equal ones that with the longer left part comes first,

@@ -5,7 +5,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_FILE_BYTES = 512 << 20, MAX_CONFIG_BYTES = 64 << 20 };
@@ -36,142 +35,6 @@ static mm_status read_settings(mm_tokenizer_settings *settings, const char *dire
         status = read_optional(&settings->special_map, directory, "special_tokens_map.json", error);
     if (!status)
         status = read_optional(&settings->added, directory, "added_tokens.json", error);
-    return status;
-}
-
-const json_t *mm_tokenizer_special(const mm_tokenizer_settings *settings, const char *name) {
-    const json_t *value = NULL;
-    // The older file counts only where the newer form is not used.
-    if (!json_object_get(settings->config, "added_tokens_decoder"))
-        value = json_object_get(settings->special_map, name);
-    if (!value)
-        value = json_object_get(settings->config, name);
-    return json_is_null(value) ? NULL : value;
-}
-
-const char *mm_tokenizer_special_text(const mm_tokenizer_settings *settings, const char *name,
-                                      const char *fallback) {
-    const json_t *value = mm_tokenizer_special(settings, name);
-    if (json_is_object(value))
-        value = json_object_get(value, "content");
-    return json_is_string(value) ? json_string_value(value) : fallback;
-}
-
-mm_status mm_tokenizer_add(mm_tokenizer *tokenizer, const json_t *value, bool special,
-                           mm_error *error) {
-    mm_added_token token = {0};
-    if (json_is_string(value)) {
-        token.length = json_string_length(value);
-        token.content = json_string_value(value);
-        token.normalized = !special;
-    } else {
-        mm_status status = mm_tokenizer_read_added(&token, value, "tokenizer_config.json", error);
-        if (status)
-            return status;
-        if (special && !json_object_get(value, "normalized"))
-            token.normalized = false;
-    }
-    token.special |= special;
-    if (!token.content || mm_added_tokens_has(&tokenizer->added, token.content, token.length))
-        return MM_STATUS_OK;
-    return mm_added_tokens_add(&tokenizer->added, &token, &tokenizer->model.vocabulary, error);
-}
-
-typedef struct numbered {
-    long long id;
-    const char *name;
-    const json_t *value;
-} numbered;
-
-static int compare_numbered(const void *left, const void *right) {
-    const numbered *a = left, *b = right;
-    return a->id < b->id ? -1 : a->id > b->id;
-}
-
-static bool names(const json_t *value, const char *content) {
-    if (json_is_object(value))
-        value = json_object_get(value, "content");
-    return json_is_string(value) && strcmp(json_string_value(value), content) == 0;
-}
-
-static bool is_special_name(const mm_tokenizer_settings *settings, const char *content) {
-    for (size_t i = 0; i < MM_SPECIAL_NAMES; i++)
-        if (names(mm_tokenizer_special(settings, mm_special_names[i]), content))
-            return true;
-    const json_t *more = mm_tokenizer_special(settings, "additional_special_tokens");
-    for (size_t i = 0; i < json_array_size(more); i++)
-        if (names(json_array_get(more, i), content))
-            return true;
-    return false;
-}
-
-// The members of {"id": token} (added_tokens_decoder) or {"token": id} (added_tokens.json) in the
-// order of their ids.
-static mm_status add_numbered(mm_tokenizer *tokenizer, const mm_tokenizer_settings *settings,
-                              const json_t *object, bool by_id, mm_error *error) {
-    size_t count = json_object_size(object), at = 0;
-    if (count == 0)
-        return MM_STATUS_OK;
-    numbered *items = mm_calloc(count, sizeof(*items));
-    if (!items)
-        return mm_fail_memory(error, "added tokens");
-    const char *key;
-    json_t *value, *unlocked = NULL;
-    memcpy(&unlocked, &object, sizeof(object)); // json_object_foreach wants it non-const
-    json_object_foreach(unlocked, key, value) {
-        long long id = by_id ? strtoll(key, NULL, 10) : (long long)json_integer_value(value);
-        items[at++] = (numbered){id, key, value};
-    }
-    qsort(items, count, sizeof(*items), compare_numbered);
-    mm_status status = MM_STATUS_OK;
-    for (size_t i = 0; i < count && !status; i++) {
-        if (by_id) {
-            status = mm_tokenizer_add(tokenizer, items[i].value, false, error);
-            continue;
-        }
-        json_t *name = json_string(items[i].name);
-        status = name ? mm_tokenizer_add(tokenizer, name, is_special_name(settings, items[i].name),
-                                         error)
-                      : mm_fail_memory(error, "added tokens");
-        json_decref(name);
-    }
-    mm_free(items);
-    return status;
-}
-
-const char *const mm_special_names[MM_SPECIAL_NAMES] = {
-    "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
-
-mm_status mm_tokenizer_add_configured(mm_tokenizer *tokenizer,
-                                      const mm_tokenizer_settings *settings, mm_error *error) {
-    const json_t *decoder = json_object_get(settings->config, "added_tokens_decoder");
-    mm_status status = decoder ? add_numbered(tokenizer, settings, decoder, true, error)
-                               : add_numbered(tokenizer, settings, settings->added, false, error);
-    for (size_t i = 0; i < MM_SPECIAL_NAMES && !status; i++) {
-        const json_t *value = mm_tokenizer_special(settings, mm_special_names[i]);
-        if (value)
-            status = mm_tokenizer_add(tokenizer, value, true, error);
-    }
-    const json_t *more = mm_tokenizer_special(settings, "additional_special_tokens");
-    for (size_t i = 0; i < json_array_size(more) && !status; i++)
-        status = mm_tokenizer_add(tokenizer, json_array_get(more, i), true, error);
-    return status;
-}
-
-mm_status mm_tokenizer_add_defaults(mm_tokenizer *tokenizer, const mm_tokenizer_settings *settings,
-                                    const mm_special_default *rows, size_t count, mm_error *error) {
-    mm_status status = MM_STATUS_OK;
-    for (size_t i = 0; i < count && !status; i++) {
-        if (!rows[i].content || mm_tokenizer_special(settings, rows[i].name) ||
-            mm_added_tokens_has(&tokenizer->added, rows[i].content, strlen(rows[i].content)))
-            continue;
-        mm_added_token token = {.content = rows[i].content,
-                                .length = strlen(rows[i].content),
-                                .lstrip = rows[i].lstrip,
-                                .special = true};
-        status =
-            mm_added_tokens_add(&tokenizer->added, &token, &tokenizer->model.vocabulary, error);
-    }
     return status;
 }
 
@@ -297,6 +160,7 @@ static const struct {
                    {"spiece.model", open_sentencepiece},
                    {"tokenizer.model", open_sentencepiece},
                    {"sentencepiece.bpe.model", open_sentencepiece},
+                   {"sentencepiece.model", open_sentencepiece},
                    {"spm.model", open_sentencepiece}};
 
 static mm_status open_older(mm_tokenizer *tokenizer, const char *directory,

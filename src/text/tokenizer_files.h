@@ -3,6 +3,8 @@
 #ifndef MM_TEXT_TOKENIZER_FILES_H
 #define MM_TEXT_TOKENIZER_FILES_H
 
+#include "text/languages.h"
+#include "text/tokenizer_classes.h"
 #include "text/tokenizer_parts.h"
 
 typedef struct mm_tokenizer_settings { // each NULL when there is no such file
@@ -10,9 +12,6 @@ typedef struct mm_tokenizer_settings { // each NULL when there is no such file
     json_t *special_map;               // special_tokens_map.json
     json_t *added;                     // added_tokens.json
 } mm_tokenizer_settings;
-
-enum { MM_SPECIAL_NAMES = 7 };
-extern const char *const mm_special_names[MM_SPECIAL_NAMES]; // "bos_token" and so on
 
 // What the files say of a special token: a string, an object with "content", or NULL.
 const json_t *mm_tokenizer_special(const mm_tokenizer_settings *settings, const char *name);
@@ -25,14 +24,21 @@ mm_status mm_tokenizer_add(mm_tokenizer *tokenizer, const json_t *value, bool sp
 // Adds the tokens that the files name.
 mm_status mm_tokenizer_add_configured(mm_tokenizer *tokenizer,
                                       const mm_tokenizer_settings *settings, mm_error *error);
-typedef struct mm_special_default { // what a tokenizer class has in code
-    const char *name, *content;     // "sep_token", "</s>"; NULL when it has none
-    bool lstrip;
-} mm_special_default;
-
-// Adds the special tokens that the class knows and the files do not name.
+// Adds the special tokens that the class knows (an mm_special_set or NULL) and the files do not
+// name; with `mask_lstrip` its mask takes the white space before it.
 mm_status mm_tokenizer_add_defaults(mm_tokenizer *tokenizer, const mm_tokenizer_settings *settings,
-                                    const mm_special_default *rows, size_t count, mm_error *error);
+                                    const char *const *specials, bool mask_lstrip, mm_error *error);
+
+typedef struct mm_class_traits {    // what a tokenizer class has in code
+    const mm_template_forms *forms; // NULL: add_bos_token and add_eos_token decide
+    bool adds_bos;                  // what the first of them is when nothing is said
+    const char *const *specials;    // an mm_special_set, or NULL
+    const mm_languages *languages;  // when the forms have "src_lang"
+} mm_class_traits;
+
+// Makes the post-processor. MODEL_CORRUPT when a token that it needs is not there.
+mm_status mm_tokenizer_surround(mm_tokenizer *tokenizer, const mm_tokenizer_settings *settings,
+                                const mm_class_traits *traits, mm_error *error);
 // Fills a zeroed tokenizer from the bytes of vocab.txt, as BERT's family has it.
 mm_status mm_tokenizer_read_vocabulary(mm_tokenizer *tokenizer, const char *text, size_t length,
                                        const mm_tokenizer_settings *settings, const char *where,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Builds a byte-level BPE tokenizer from vocab.json and merges.txt, as the tokenizer classes of
-// transformers 5.24 do.
+// Builds a BPE tokenizer from vocab.json and merges.txt, as the tokenizer classes of transformers
+// 5.24 do.
+#include "text/merges_families.h"
 #include "text/tokenizer_files.h"
 
 #include "base/utf8.h"
@@ -8,74 +9,9 @@
 
 #include <string.h>
 
-// What the tokenizer classes have in code instead of in files.
-typedef struct family {
-    const char *const *classes; // how tokenizer_class begins
-    const char *const *types;   // or, when there is none, model_type of config.json
-    const char *bos, *eos, *cls, *sep, *unk, *pad, *mask;
-    bool mask_lstrip;
-    bool add_prefix_space; // when tokenizer_config.json does not say
-    bool surrounds;        // with RobertaProcessing, whatever the file asks for
-} family;
+static const char config_name[] = "tokenizer_config.json";
 
-static const char *const gpt2_classes[] = {"GPT2", "CodeGen", NULL};
-static const char *const gpt2_types[] = {"gpt2",        "gpt_neo", "gptj",       "opt", "codegen",
-                                         "gpt_bigcode", "phi",     "starcoder2", NULL};
-static const char *const roberta_classes[] = {"Roberta", "Bart", "Longformer", "LED", "Mvp", NULL};
-static const char *const roberta_types[] = {"roberta",     "bart",  "longformer",           "led",
-                                            "mvp",         "ibert", "data2vec-text",        "clap",
-                                            "mega",        "mra",   "roberta-prelayernorm", "lilt",
-                                            "bridgetower", NULL};
-static const char *const blenderbot_classes[] = {"BlenderbotTokenizer", NULL};
-static const char *const blenderbot_types[] = {"blenderbot", NULL};
-
-#define END_OF_TEXT "<|endoftext|>"
-static const family families[] = {
-    {.classes = roberta_classes,
-     .types = roberta_types,
-     .bos = "<s>",
-     .eos = "</s>",
-     .cls = "<s>",
-     .sep = "</s>",
-     .unk = "<unk>",
-     .pad = "<pad>",
-     .mask = "<mask>",
-     .surrounds = true},
-    {.classes = blenderbot_classes,
-     .types = blenderbot_types,
-     .bos = "<s>",
-     .eos = "</s>",
-     .cls = "<s>",
-     .sep = "</s>",
-     .unk = "<unk>",
-     .pad = "<pad>",
-     .mask = "<mask>",
-     .mask_lstrip = true,
-     .add_prefix_space = true},
-    {.classes = gpt2_classes,
-     .types = gpt2_types,
-     .bos = END_OF_TEXT,
-     .eos = END_OF_TEXT,
-     .unk = END_OF_TEXT},
-};
-enum { FAMILIES = sizeof(families) / sizeof(families[0]), ROBERTA = 0, GPT2 = FAMILIES - 1 };
-
-static bool is_listed(const char *const *names, const char *name, bool as_prefix) {
-    for (; *names; names++)
-        if (as_prefix ? strncmp(name, *names, strlen(*names)) == 0 : strcmp(name, *names) == 0)
-            return true;
-    return false;
-}
-
-// Files that say nothing: RoBERTa's vocabulary has its special tokens, GPT-2's has none of them.
-static const family *guess(const mm_vocabulary *vocabulary) {
-    uint32_t id;
-    bool surrounded = mm_vocabulary_find(vocabulary, "<s>", 3, &id) &&
-                      mm_vocabulary_find(vocabulary, "</s>", 4, &id);
-    return &families[surrounded ? ROBERTA : GPT2];
-}
-
-static mm_status find_family(const family **out, const mm_vocabulary *vocabulary,
+static mm_status find_family(const mm_merges_family **out, const mm_vocabulary *vocabulary,
                              const mm_merge_files *files, const mm_tokenizer_settings *settings,
                              mm_error *error) {
     const char *class = json_string_value(json_object_get(settings->config, "tokenizer_class"));
@@ -83,23 +19,34 @@ static mm_status find_family(const family **out, const mm_vocabulary *vocabulary
     if (class &&
         (strcmp(class, "PreTrainedTokenizerFast") == 0 || strcmp(class, "TokenizersBackend") == 0))
         class = NULL;
-    const char *name = class ? class : files->model_type;
-    *out = name ? NULL : guess(vocabulary);
-    for (size_t i = 0; i < FAMILIES && !*out; i++)
-        if (is_listed(class ? families[i].classes : families[i].types, name, class != NULL))
-            *out = &families[i];
+    *out = mm_merges_family_find(class, files->model_type, vocabulary);
     if (!*out)
         return mm_fail(error, MM_STATUS_MODEL_UNSUPPORTED,
                        "%s: a tokenizer of \"%s\" made of vocab.json and merges.txt is not "
                        "supported; tokenizer.json is",
-                       files->vocabulary_path, name);
+                       files->vocabulary_path, class ? class : files->model_type);
     return MM_STATUS_OK;
 }
 
-static mm_status make_stages(mm_tokenizer *tokenizer, bool add_prefix_space, mm_error *error) {
+// A stage that a family has as text.
+static mm_status parse(json_t **stage, const char *text, mm_error *error) {
+    *stage = NULL;
+    if (!text)
+        return MM_STATUS_OK;
+    return mm_json_parse(stage, text, strlen(text), "a stage of the tokenizer",
+                         MM_STATUS_MODEL_CORRUPT, error);
+}
+
+static json_t *byte_level(bool add_prefix_space, bool trim_offsets, bool use_regex) {
+    return json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space",
+                     (int)add_prefix_space, "trim_offsets", (int)trim_offsets, "use_regex",
+                     (int)use_regex);
+}
+
+static mm_status add_byte_level(mm_tokenizer *tokenizer, bool add_prefix_space, bool use_regex,
+                                mm_error *error) {
     static const char where[] = "ByteLevel";
-    json_t *config = json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space",
-                               (int)add_prefix_space, "trim_offsets", 1, "use_regex", 1);
+    json_t *config = byte_level(add_prefix_space, true, use_regex);
     mm_status status = config ? MM_STATUS_OK : mm_fail_memory(error, where);
     if (!status)
         status = mm_pretokenizer_read(&tokenizer->pretokenizers, config, where, error);
@@ -109,102 +56,99 @@ static mm_status make_stages(mm_tokenizer *tokenizer, bool add_prefix_space, mm_
     return status;
 }
 
-static mm_status add_defaults(mm_tokenizer *tokenizer, const mm_tokenizer_settings *settings,
-                              const family *own, mm_error *error) {
-    const mm_special_default rows[] = {{"bos_token", own->bos, false},
-                                       {"eos_token", own->eos, false},
-                                       {"unk_token", own->unk, false},
-                                       {"sep_token", own->sep, false},
-                                       {"pad_token", own->pad, false},
-                                       {"cls_token", own->cls, false},
-                                       {"mask_token", own->mask, own->mask_lstrip}};
-    return mm_tokenizer_add_defaults(tokenizer, settings, rows, sizeof(rows) / sizeof(rows[0]),
-                                     error);
+static mm_status make_stages(mm_tokenizer *tokenizer, const mm_merges_stages *stages,
+                             bool add_prefix_space, mm_error *error) {
+    static const char where[] = "a stage of the tokenizer";
+    json_t *normalizer, *splitter = NULL, *decoder = NULL;
+    mm_status status = parse(&normalizer, stages->normalizer, error);
+    if (!status)
+        status = parse(&splitter, stages->splitter, error);
+    if (!status)
+        status = parse(&decoder, stages->decoder, error);
+    if (!status)
+        status = mm_normalizer_read(&tokenizer->normalizers, normalizer, where, error);
+    if (!status)
+        status = mm_pretokenizer_read(&tokenizer->pretokenizers, splitter, where, error);
+    if (!status && stages->byte_level)
+        status = add_byte_level(tokenizer, add_prefix_space, !splitter, error);
+    if (!status)
+        status = mm_decoder_read(&tokenizer->decoders, decoder, where, error);
+    json_decref(normalizer);
+    json_decref(splitter);
+    json_decref(decoder);
+    return status;
 }
 
-static mm_status surround(mm_tokenizer *tokenizer, const mm_tokenizer_settings *settings,
-                          const family *own, bool add_prefix_space, mm_error *error) {
-    static const char where[] = "tokenizer_config.json";
+static mm_status note_trim(mm_tokenizer *tokenizer, const mm_tokenizer_settings *settings,
+                           bool add_prefix_space, mm_error *error) {
     bool trim;
     mm_status status =
-        mm_json_get_bool(&trim, settings->config, "trim_offsets", true, where, error);
+        mm_json_get_bool(&trim, settings->config, "trim_offsets", true, config_name, error);
     if (status)
         return status;
-    const char *cls = mm_tokenizer_special_text(settings, "cls_token", own->cls);
-    const char *sep = mm_tokenizer_special_text(settings, "sep_token", own->sep);
-    // Both are there: they have just been added.
-    json_t *config = json_pack("{s:s, s:b, s:b, s:[s,i], s:[s,i]}", "type", "RobertaProcessing",
-                               "trim_offsets", (int)trim, "add_prefix_space", (int)add_prefix_space,
-                               "cls", cls, (int)mm_tokenizer_token_id(tokenizer, cls), "sep", sep,
-                               (int)mm_tokenizer_token_id(tokenizer, sep));
-    if (!config)
-        return mm_fail_memory(error, where);
-    status = mm_postprocessor_read(&tokenizer->postprocessor, config, where, error);
+    json_t *config = byte_level(add_prefix_space, trim, true);
+    status = config ? mm_postprocessor_apply(&tokenizer->postprocessor, "ByteLevel", config,
+                                             config_name, error)
+                    : mm_fail_memory(error, config_name);
     json_decref(config);
     return status;
 }
 
-// What the file asks for: tokens at the beginning, the end, both or neither.
-static mm_status put_at_ends(mm_tokenizer *tokenizer, const mm_tokenizer_settings *settings,
-                             const family *own, mm_error *error) {
-    static const char where[] = "tokenizer_config.json";
-    bool bos, eos;
-    mm_status status =
-        mm_json_get_bool(&bos, settings->config, "add_bos_token", false, where, error);
-    if (!status)
-        status = mm_json_get_bool(&eos, settings->config, "add_eos_token", false, where, error);
-    if (status)
-        return status;
-    static const char *const singles[] = {"A0", "A0s0", "c0A0", "c0A0s0"};
-    static const char *const pairs[] = {"A0B1", "A0s0B1s1", "c0A0c1B1", "c0A0s0c1B1s1"};
-    int which = bos * 2 + eos;
-    const char *first = mm_tokenizer_special_text(settings, "bos_token", own->bos);
-    const char *last = mm_tokenizer_special_text(settings, "eos_token", own->eos);
-    int32_t first_id = mm_tokenizer_token_id(tokenizer, first);
-    int32_t last_id = mm_tokenizer_token_id(tokenizer, last);
-    if ((bos && first_id < 0) || (eos && last_id < 0)) // an empty text is no token
-        return mm_fail(error, MM_STATUS_MODEL_CORRUPT,
-                       "%s: add_bos_token or add_eos_token asks for a token that is not there",
-                       where);
-    return mm_postprocessor_make(&tokenizer->postprocessor, singles[which], pairs[which],
-                                 (uint32_t)first_id, (uint32_t)last_id, error);
-}
-
-static mm_status read_model(mm_tokenizer *tokenizer, const mm_merge_files *files, mm_error *error) {
+static mm_status read_vocabulary(mm_tokenizer *tokenizer, const mm_merge_files *files,
+                                 mm_error *error) {
     size_t bad;
     if (!mm_utf8_valid(files->vocabulary.start, files->vocabulary.length, &bad))
         return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: not UTF-8 at byte %zu",
                        files->vocabulary_path, bad);
-    mm_status status = mm_vocabulary_read_object(&tokenizer->model.vocabulary, files->vocabulary,
-                                                 files->vocabulary_path, error);
-    if (status)
-        return status;
-    json_t *config = json_object();
+    return mm_vocabulary_read_object(&tokenizer->model.vocabulary, files->vocabulary,
+                                     files->vocabulary_path, error);
+}
+
+// Words with a suffix have letters that may be missing, which are then the unknown token.
+static mm_status read_model(mm_tokenizer *tokenizer, const mm_merge_files *files,
+                            const mm_tokenizer_settings *settings, const mm_merges_family *family,
+                            mm_error *error) {
+    const char *suffix = family->stages->suffix;
+    const char *unknown =
+        mm_tokenizer_special_text(settings, "unk_token", family->specials[MM_SPECIAL_UNK]);
+    json_t *config =
+        suffix ? json_pack("{s:s, s:s?}", "end_of_word_suffix", suffix, "unk_token", unknown)
+               : json_object();
     if (!config)
         return mm_fail_memory(error, "BPE");
-    status = mm_model_make_bpe(&tokenizer->model, config, files->merges, files->merges_path, error);
+    mm_status status =
+        mm_model_make_bpe(&tokenizer->model, config, files->merges, files->merges_path, error);
     json_decref(config);
     return status;
 }
 
+static mm_status add_tokens(mm_tokenizer *tokenizer, const mm_tokenizer_settings *settings,
+                            const mm_merges_family *family, mm_error *error) {
+    bool lstrip = (family->traits & MM_MERGES_MASK_LSTRIP) != 0;
+    const mm_class_traits traits = {.forms = family->forms, .specials = family->specials};
+    mm_status status = mm_tokenizer_add_configured(tokenizer, settings, error);
+    if (!status)
+        status = mm_tokenizer_add_defaults(tokenizer, settings, family->specials, lstrip, error);
+    return status ? status : mm_tokenizer_surround(tokenizer, settings, &traits, error);
+}
+
 mm_status mm_tokenizer_read_merges(mm_tokenizer *tokenizer, const mm_merge_files *files,
                                    const mm_tokenizer_settings *settings, mm_error *error) {
-    const family *own = NULL;
-    bool add_prefix_space = false;
-    mm_status status = read_model(tokenizer, files, error);
+    const mm_merges_family *family = NULL;
+    bool prefix = false;
+    mm_status status = read_vocabulary(tokenizer, files, error);
     if (!status)
-        status = find_family(&own, &tokenizer->model.vocabulary, files, settings, error);
+        status = find_family(&family, &tokenizer->model.vocabulary, files, settings, error);
     if (!status)
-        status = mm_json_get_bool(&add_prefix_space, settings->config, "add_prefix_space",
-                                  own->add_prefix_space, "tokenizer_config.json", error);
+        status = read_model(tokenizer, files, settings, family, error);
     if (!status)
-        status = make_stages(tokenizer, add_prefix_space, error);
+        status = mm_json_get_bool(&prefix, settings->config, "add_prefix_space",
+                                  (family->traits & MM_MERGES_PREFIX) != 0, config_name, error);
     if (!status)
-        status = mm_tokenizer_add_configured(tokenizer, settings, error);
+        status = make_stages(tokenizer, family->stages, prefix, error);
     if (!status)
-        status = add_defaults(tokenizer, settings, own, error);
-    if (status)
-        return status;
-    return own->surrounds ? surround(tokenizer, settings, own, add_prefix_space, error)
-                          : put_at_ends(tokenizer, settings, own, error);
+        status = add_tokens(tokenizer, settings, family, error);
+    if (!status && (family->traits & MM_MERGES_TRIMS))
+        status = note_trim(tokenizer, settings, prefix, error);
+    return status;
 }

@@ -21,10 +21,16 @@ typedef struct builder {
     mm_token_scores tokens;
 } builder;
 
-enum { BOS, EOS, UNK, SEP, PAD, CLS, MASK };
+static bool has_trait(const builder *self, unsigned trait) {
+    return (self->family->traits & trait) != 0;
+}
 
-static const char *name_of(const builder *self, size_t which, const char *fallback) {
-    const char *own = self->family->specials[which];
+static bool is_nameless(const builder *self) {
+    return !*self->family->classes;
+}
+
+static const char *name_of(const builder *self, mm_special_name which, const char *fallback) {
+    const char *own = self->family->specials ? self->family->specials[which] : NULL;
     return mm_tokenizer_special_text(self->settings, mm_special_names[which], own ? own : fallback);
 }
 
@@ -36,13 +42,14 @@ static mm_status read_names(builder *self) {
     if (status)
         return status;
     const char *sentence = json_string_value(json_object_get(config, "mask_token_sent"));
-    self->names = (mm_token_names){.bos = name_of(self, BOS, "<s>"),
-                                   .eos = name_of(self, EOS, "</s>"),
-                                   .unk = name_of(self, UNK, "<unk>"),
-                                   .pad = name_of(self, PAD, "<pad>"),
-                                   .mask = name_of(self, MASK, "<mask>"),
+    self->names = (mm_token_names){.bos = name_of(self, MM_SPECIAL_BOS, "<s>"),
+                                   .eos = name_of(self, MM_SPECIAL_EOS, "</s>"),
+                                   .unk = name_of(self, MM_SPECIAL_UNK, "<unk>"),
+                                   .pad = name_of(self, MM_SPECIAL_PAD, "<pad>"),
+                                   .mask = name_of(self, MM_SPECIAL_MASK, "<mask>"),
                                    .mask_sentence = sentence ? sentence : "<mask_1>",
-                                   .extra_ids = (size_t)extra_ids};
+                                   .extra_ids = (size_t)extra_ids,
+                                   .languages = self->family->languages};
     return MM_STATUS_OK;
 }
 
@@ -69,10 +76,9 @@ static mm_status make_unigram(builder *self) {
     mm_status status = find_unknown(self, &unknown);
     if (status)
         return status;
-    bool nameless = !*self->family->class_name;
     return mm_model_make_unigram(&self->tokenizer->model, self->tokens.items, self->tokens.count,
-                                 unknown, nameless && self->model.byte_fallback, self->where,
-                                 self->error);
+                                 unknown, is_nameless(self) && self->model.byte_fallback,
+                                 self->where, self->error);
 }
 
 static bool has_user_defined(const mm_sentencepiece_model *model) {
@@ -83,7 +89,7 @@ static bool has_user_defined(const mm_sentencepiece_model *model) {
 }
 
 static mm_status read_bpe(builder *self, const mm_buffer *merges, size_t unknown) {
-    bool nameless = !*self->family->class_name;
+    bool nameless = is_nameless(self);
     const mm_scored_token *token = &self->tokens.items[unknown];
     json_t *config = json_pack("{s:s, s:{}, s:[], s:s%, s:b, s:b, s:b}", "type", "BPE", "vocab",
                                "merges", "unk_token", token->text, token->length, "fuse_unk", 1,
@@ -110,7 +116,7 @@ static mm_status make_bpe(builder *self) {
     mm_buffer_init(&merges, SIZE_MAX / 2);
     if (!status)
         status = mm_sentencepiece_merges(&merges, &self->model, &self->tokens, vocabulary,
-                                         !*self->family->class_name, self->error);
+                                         is_nameless(self), self->error);
     if (!status)
         status = read_bpe(self, &merges, unknown);
     mm_buffer_free(&merges);
@@ -122,14 +128,14 @@ static mm_status make_model(builder *self) {
                                                &self->names, self->error);
     if (status)
         return status;
-    bool nameless = !*self->family->class_name;
+    bool nameless = is_nameless(self);
     if (nameless && self->model.kind != MM_SENTENCEPIECE_UNIGRAM &&
         self->model.kind != MM_SENTENCEPIECE_BPE)
         return mm_fail(self->error, MM_STATUS_MODEL_UNSUPPORTED,
                        "%s: SentencePiece models of type %lld are not supported, only Unigram (1) "
                        "and BPE (2)",
                        self->where, (long long)self->model.kind);
-    bool bpe = nameless ? self->model.kind == MM_SENTENCEPIECE_BPE : self->family->bpe;
+    bool bpe = nameless ? self->model.kind == MM_SENTENCEPIECE_BPE : has_trait(self, MM_FAMILY_BPE);
     return bpe ? make_bpe(self) : make_unigram(self);
 }
 
@@ -161,7 +167,7 @@ static mm_status add_token(builder *self, const char *text, size_t length, bool 
 // Control pieces are special; those that users defined are found in the text first, too, but for
 // the nameless family, which has a pattern for them.
 static mm_status add_pieces(builder *self) {
-    bool nameless = !*self->family->class_name;
+    bool nameless = is_nameless(self);
     mm_status status = MM_STATUS_OK;
     for (size_t i = 0; i < self->model.count && !status; i++) {
         const mm_sentencepiece *piece = &self->model.pieces[i];
@@ -181,9 +187,10 @@ static mm_status add_made(builder *self) {
             int length = snprintf(text, sizeof(text), "<extra_id_%zu>", i);
             status = add_token(self, text, (size_t)length, true);
         }
-    if (self->family->order == MM_PIECES_MBART)
-        for (size_t i = 0; i < MM_MBART_LANGUAGES && !status; i++)
-            status = add_token(self, mm_mbart_languages[i], strlen(mm_mbart_languages[i]), true);
+    const char *codes = self->family->languages ? self->family->languages->codes : "", *code;
+    size_t code_length;
+    while (!status && (code = mm_next_name(&codes, &code_length)))
+        status = add_token(self, code, code_length, true);
     if (self->family->order != MM_PIECES_PEGASUS)
         return status;
     if (!status)
@@ -197,70 +204,26 @@ static mm_status add_made(builder *self) {
 }
 
 static mm_status add_special_tokens(builder *self) {
-    mm_special_default rows[MM_SPECIAL_NAMES];
-    for (size_t i = 0; i < MM_SPECIAL_NAMES; i++)
-        rows[i] = (mm_special_default){mm_special_names[i], self->family->specials[i],
-                                       i == MASK && self->family->mask_lstrip};
     mm_status status = mm_tokenizer_add_configured(self->tokenizer, self->settings, self->error);
     if (!status)
-        status = mm_tokenizer_add_defaults(self->tokenizer, self->settings, rows, MM_SPECIAL_NAMES,
-                                           self->error);
+        status = mm_tokenizer_add_defaults(self->tokenizer, self->settings, self->family->specials,
+                                           has_trait(self, MM_FAMILY_MASK_LSTRIP), self->error);
     if (!status)
         status = add_pieces(self);
     return status ? status : add_made(self);
 }
 
-// The id of the special token that goes by this name; 0 when there is no name.
-static mm_status find_special(builder *self, const char *name, uint32_t *id) {
-    *id = 0;
-    if (!name)
-        return MM_STATUS_OK;
-    const char *text = "en_XX"; // mBART's src_lang
-    if (strcmp(name, "src_lang") == 0) {
-        mm_status status =
-            mm_json_get_string(&text, self->settings->config, name, text, config_name, self->error);
-        if (status)
-            return status;
-    }
-    for (size_t i = 0; i < MM_SPECIAL_NAMES; i++)
-        if (strcmp(name, mm_special_names[i]) == 0)
-            text = name_of(self, i, "");
-    int32_t found = mm_tokenizer_token_id(self->tokenizer, text);
-    if (found < 0)
-        return mm_fail(self->error, MM_STATUS_MODEL_CORRUPT, "%s: there is no token \"%s\" for %s",
-                       self->where, text, name);
-    *id = (uint32_t)found;
-    return MM_STATUS_OK;
-}
-
 static mm_status make_postprocessor(builder *self) {
-    const mm_sentencepiece_family *family = self->family;
-    const char *cls = family->cls, *sep = family->sep;
-    char single[8], pair[16];
-    if (!family->single) {
-        const json_t *config = self->settings->config;
-        bool bos, eos;
-        mm_status status = mm_json_get_bool(&bos, config, "add_bos_token", family->adds_bos,
-                                            config_name, self->error);
-        if (!status)
-            status =
-                mm_json_get_bool(&eos, config, "add_eos_token", false, config_name, self->error);
-        if (status)
-            return status;
-        cls = bos ? "bos_token" : NULL;
-        sep = eos ? "eos_token" : NULL;
-        snprintf(single, sizeof(single), "%sA0%s", bos ? "c0" : "", eos ? "s0" : "");
-        snprintf(pair, sizeof(pair), "%s%sB1%s", single, bos ? "c1" : "", eos ? "s1" : "");
-    }
-    uint32_t cls_id, sep_id;
-    mm_status status = find_special(self, cls, &cls_id);
-    if (!status)
-        status = find_special(self, sep, &sep_id);
+    bool legacy;
+    mm_status status = mm_json_get_bool(&legacy, self->settings->config, "legacy_behaviour", false,
+                                        config_name, self->error);
     if (status)
         return status;
-    return mm_postprocessor_make(&self->tokenizer->postprocessor,
-                                 family->single ? family->single : single,
-                                 family->single ? family->pair : pair, cls_id, sep_id, self->error);
+    const mm_class_traits traits = {.forms = mm_sentencepiece_forms(self->family, legacy),
+                                    .adds_bos = has_trait(self, MM_FAMILY_ADDS_BOS),
+                                    .specials = self->family->specials,
+                                    .languages = self->family->languages};
+    return mm_tokenizer_surround(self->tokenizer, self->settings, &traits, self->error);
 }
 
 mm_status mm_tokenizer_read_sentencepiece(mm_tokenizer *tokenizer, const char *bytes, size_t length,

@@ -9,15 +9,21 @@
 // What the tokenizer classes have in code instead of in files.
 typedef struct family {
     const char *class_prefix; // of tokenizer_class
-    const char *cls, *sep, *unk, *pad, *mask;
+    mm_special_set *specials;
     bool mask_lstrip;
-    const char *single, *pair; // see mm_postprocessor_make
+    const mm_template_forms *forms;
 } family;
 
+static mm_special_set mpnet_specials = {NULL, NULL, "[UNK]", "</s>", "<pad>", "<s>", "<mask>"};
+static mm_special_set funnel_specials = {NULL, NULL, "<unk>", "<sep>", "<pad>", "<cls>", "<mask>"};
+static mm_special_set bert_specials = {NULL, NULL, "[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"};
+
+static const mm_template_forms funnel_forms = {"c2A0s0", "c2A0s0B1s1", "cls_token", "sep_token"};
+
 static const family families[] = {
-    {"MPNet", "<s>", "</s>", "[UNK]", "<pad>", "<mask>", true, "c0A0s0", "c0A0s0s0B0s0"},
-    {"Funnel", "<cls>", "<sep>", "<unk>", "<pad>", "<mask>", false, "c2A0s0", "c2A0s0B1s1"},
-    {"", "[CLS]", "[SEP]", "[UNK]", "[PAD]", "[MASK]", false, "c0A0s0", "c0A0s0B1s1"}, // BERT
+    {"MPNet", &mpnet_specials, true, &mm_roberta_forms},
+    {"Funnel", &funnel_specials, false, &funnel_forms},
+    {"", &bert_specials, false, &mm_bert_forms},
 };
 
 static const family *find_family(const mm_tokenizer_settings *settings) {
@@ -83,24 +89,14 @@ static mm_status make_normalizer(mm_tokenizer *tokenizer, const mm_tokenizer_set
     return status;
 }
 
-static mm_status add_defaults(mm_tokenizer *tokenizer, const mm_tokenizer_settings *settings,
-                              const family *own, mm_error *error) {
-    const mm_special_default rows[] = {{"unk_token", own->unk, false},
-                                       {"sep_token", own->sep, false},
-                                       {"pad_token", own->pad, false},
-                                       {"cls_token", own->cls, false},
-                                       {"mask_token", own->mask, own->mask_lstrip}};
-    return mm_tokenizer_add_defaults(tokenizer, settings, rows, sizeof(rows) / sizeof(rows[0]),
-                                     error);
-}
-
 mm_status mm_tokenizer_read_vocabulary(mm_tokenizer *tokenizer, const char *text, size_t length,
                                        const mm_tokenizer_settings *settings, const char *where,
                                        mm_error *error) {
     const family *own = find_family(settings);
     mm_status status = read_lines(&tokenizer->model.vocabulary, text, length, where, error);
-    mm_wordpiece_options options = {mm_tokenizer_special_text(settings, "unk_token", own->unk),
-                                    "##", 100};
+    mm_wordpiece_options options = {
+        mm_tokenizer_special_text(settings, "unk_token", (*own->specials)[MM_SPECIAL_UNK]), "##",
+        100};
     if (!status)
         status = mm_model_make_wordpiece(&tokenizer->model, &options, error);
     if (!status)
@@ -108,16 +104,12 @@ mm_status mm_tokenizer_read_vocabulary(mm_tokenizer *tokenizer, const char *text
     if (!status)
         status = mm_tokenizer_add_configured(tokenizer, settings, error);
     if (!status)
-        status = add_defaults(tokenizer, settings, own, error);
+        status =
+            mm_tokenizer_add_defaults(tokenizer, settings, *own->specials, own->mask_lstrip, error);
     if (!status)
         status = mm_decoder_make_wordpiece(&tokenizer->decoders, "##", error);
     if (status)
         return status;
-    // Both are there: they have just been added.
-    int32_t cls = mm_tokenizer_token_id(tokenizer,
-                                        mm_tokenizer_special_text(settings, "cls_token", own->cls));
-    int32_t sep = mm_tokenizer_token_id(tokenizer,
-                                        mm_tokenizer_special_text(settings, "sep_token", own->sep));
-    return mm_postprocessor_make(&tokenizer->postprocessor, own->single, own->pair, (uint32_t)cls,
-                                 (uint32_t)sep, error);
+    const mm_class_traits traits = {.forms = own->forms, .specials = *own->specials};
+    return mm_tokenizer_surround(tokenizer, settings, &traits, error);
 }

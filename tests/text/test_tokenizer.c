@@ -55,7 +55,24 @@ static void test_recorded(void **state) {
                                         "spiece-albert",
                                         "spiece-llama",
                                         "merges-roberta",
-                                        "merges-gpt2"};
+                                        "merges-gpt2",
+                                        "spiece-mbart",
+                                        "spiece-mbart50",
+                                        "spiece-xlnet",
+                                        "spiece-pegasus",
+                                        "spiece-deberta",
+                                        "spiece-rembert",
+                                        "spiece-bigbird",
+                                        "spiece-reformer",
+                                        "spiece-nllb",
+                                        "spiece-nllb-legacy",
+                                        "merges-blenderbot",
+                                        "merges-gpt1",
+                                        "merges-neox",
+                                        "merges-codegen",
+                                        "merges-deberta",
+                                        "merges-qwen2",
+                                        "merges-clip"};
     golden_counts counts = {0};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char path[1024];

@@ -73,7 +73,10 @@ static void test_every_allocation_fails(void **state) {
                                         "spiece-t5",
                                         "spiece-llama",
                                         "merges-roberta",
-                                        "merges-gpt2"};
+                                        "merges-gpt2",
+                                        "spiece-mbart",
+                                        "merges-gpt1",
+                                        "merges-neox"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char path[1024];
         snprintf(path, sizeof(path), DATA "/%s", names[i]);
