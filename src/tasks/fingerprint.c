@@ -82,6 +82,10 @@ static mm_status update_all(digest *sha, const mm_embedder *embedder, const char
                                                "spiece.model",
                                                "tokenizer.model",
                                                "sentencepiece.bpe.model",
+                                               "sentencepiece.model",
+                                               "spm.model",
+                                               "source.spm",
+                                               "target.spm",
                                                NULL};
     update_part(sha, MM_VERSION_TEXT, strlen(MM_VERSION_TEXT));
     const char *dtype = mm_compute_dtype_name(embedder->dtype);
