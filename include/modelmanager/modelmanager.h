@@ -96,6 +96,7 @@ typedef enum mm_parameter_type {
     MM_PARAMETER_INTEGER,
     MM_PARAMETER_NUMBER,
     MM_PARAMETER_BOOLEAN,
+    MM_PARAMETER_JSON, // a list or another value that JSON can say; `choices` names what it may be
 } mm_parameter_type;
 
 enum { MM_TASK_EMBEDDING = 1, MM_TASK_TEXT_GENERATION = 2 };
@@ -104,7 +105,7 @@ typedef struct mm_parameter {
     const char *name;
     mm_parameter_type type;
     double minimum, maximum;  // numbers only
-    const char *choices;      // texts only: "a b c", or NULL for any text
+    const char *choices;      // texts: "a b c", or NULL for any text; JSON: a description
     const char *default_text; // for people
     unsigned tasks;           // MM_TASK_... bits it applies to
     const char *help;         // one sentence
@@ -128,11 +129,17 @@ MM_API mm_status mm_request_set_number(mm_request *request, const char *name, do
                                        mm_error *error);
 MM_API mm_status mm_request_set_boolean(mm_request *request, const char *name, bool value,
                                         mm_error *error);
+// JSON text; what is not JSON counts as a string. For parameters of type MM_PARAMETER_JSON.
+MM_API mm_status mm_request_set_json(mm_request *request, const char *name, const char *value,
+                                     mm_error *error);
 // JSON's null: num_workers becomes the settings' number, any other parameter counts as not given.
 MM_API mm_status mm_request_set_null(mm_request *request, const char *name, mm_error *error);
 // Adds one text to task_data (copied). length SIZE_MAX = NUL-terminated.
 MM_API mm_status mm_request_add_text(mm_request *request, const char *text, size_t length,
                                      mm_error *error);
+// That the one text is meant as a string and not as a list of one, as in JSON `"task_data":
+// "text"`: the JSON form of a generation's Result then has no lists, if one text was asked for.
+MM_API void mm_request_set_single(mm_request *request, bool single);
 // Adds one list of token ids to input_ids (copied); a request has texts or ids, not both.
 MM_API mm_status mm_request_add_ids(mm_request *request, const int32_t *ids, size_t count,
                                     mm_error *error);
@@ -173,14 +180,23 @@ typedef struct mm_timing { // milliseconds
 } mm_timing;
 
 MM_API void mm_result_free(mm_result *result);
-MM_API size_t mm_result_count(const mm_result *result);     // vectors
+MM_API size_t mm_result_count(const mm_result *result);     // texts or id lists answered
 MM_API size_t mm_result_dimension(const mm_result *result); // values a vector
-// count x dimension float32, row-major, in the order of the texts.
+// Embedding: count x dimension float32, row-major, in the order of the texts.
 MM_API const float *mm_result_vectors(const mm_result *result);
 MM_API size_t mm_result_tokens(const mm_result *result, size_t index); // after truncation
 MM_API bool mm_result_truncated(const mm_result *result, size_t index);
 MM_API const int32_t *mm_result_ids(const mm_result *result, size_t index,
-                                    size_t *count);           // return_ids
+                                    size_t *count); // return_ids
+// Text generation: num_return_sequences texts for each input, input by input, best first.
+MM_API size_t mm_result_sequences(const mm_result *result);
+// UTF-8 with a NUL behind it; `length` may be NULL. It may hold U+0000.
+MM_API const char *mm_result_generated_text(const mm_result *result, size_t index, size_t *length);
+// Without start token and padding; an end token is there.
+MM_API const int32_t *mm_result_output_ids(const mm_result *result, size_t index, size_t *count);
+MM_API const char *mm_result_finish_reason(const mm_result *result, size_t index); // stop, length
+// False when no beams were searched: then there are no scores.
+MM_API bool mm_result_score(float *out, const mm_result *result, size_t index);
 MM_API const char *mm_result_prompt(const mm_result *result); // used in front of the texts, or NULL
 MM_API const char *mm_result_device(const mm_result *result);
 MM_API const char *mm_result_dtype(const mm_result *result);

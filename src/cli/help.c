@@ -65,7 +65,7 @@ static void print_option(const mm_option *option) {
 }
 
 static void print_parameter(const mm_parameter *parameter) {
-    static const char *const arguments[] = {" TEXT", " N", " NUMBER", ""};
+    static const char *const arguments[] = {" TEXT", " N", " NUMBER", "", " JSON"};
     char name[64], left[160], help[512];
     mm_help_flag_name(name, sizeof(name), parameter->name);
     if (parameter->type == MM_PARAMETER_BOOLEAN)

@@ -100,6 +100,8 @@ static mm_status apply(mm_request *request, const mm_cli_pair *pair, mm_error *e
             return wrong_kind(error, pair, "true or false");
         return mm_request_set_boolean(request, pair->name, yes, error);
     }
+    case MM_PARAMETER_JSON:
+        return mm_request_set_json(request, pair->name, pair->value, error);
     case MM_PARAMETER_TEXT:
         break;
     }

@@ -225,12 +225,12 @@ size_t mm_deployment_unload_locked(mm_deployment *deployment, int *workers_stopp
     mm_workers_stop_locked(deployment);
     pthread_mutex_unlock(&manager->lock);
     mm_workers_join(deployment);
-    size_t freed = mm_embedder_weight_bytes(deployment->embedder);
-    mm_embedder_free(deployment->embedder);
+    size_t freed = mm_task_model_weight_bytes(deployment->loaded);
+    mm_task_model_free(deployment->loaded);
     mm_memory_trim();
     mm_log_write(&manager->log, MM_LOG_INFO, "released %s: %zu bytes", deployment->asked, freed);
     pthread_mutex_lock(&manager->lock);
-    deployment->embedder = NULL;
+    deployment->loaded = NULL;
     deployment->state = MM_DEPLOYMENT_UNLOADED;
     deployment->drained_for = NULL;
     mm_memory_return_locked(deployment);

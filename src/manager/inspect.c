@@ -14,8 +14,8 @@ typedef struct inspection {
     mm_config *config;
     mm_checkpoint *checkpoint; // NULL with checkpoint_error
     mm_error checkpoint_error;
-    mm_embedder *embedder; // f32; NULL with embedder_error
-    mm_error embedder_error;
+    mm_task_model *loaded; // f32, weights not read; NULL with load_error
+    mm_error load_error;
     size_t bytes_f32, bytes_bf16; // 0 = not on this processor
 } inspection;
 
@@ -23,7 +23,7 @@ static bool is_fatal(mm_status status) {
     return status == MM_STATUS_OUT_OF_MEMORY;
 }
 
-// What cannot be opened as an embedding model is still described as far as it goes.
+// What cannot be opened is still described as far as it goes.
 static mm_status look(inspection *out, mm_manager *manager, mm_error *error) {
     const char *directory = out->model.directory;
     const char *name = out->model.kind == MM_NAME_DIRECTORY ? NULL : out->model.name;
@@ -35,22 +35,22 @@ static mm_status look(inspection *out, mm_manager *manager, mm_error *error) {
         return status;
     status = mm_checkpoint_open(&out->checkpoint, directory, &out->checkpoint_error);
     if (!status)
-        status = mm_embedder_open(&out->embedder, directory, name, backend, MM_COMPUTE_F32,
-                                  &out->embedder_error);
+        status = mm_task_model_open(&out->loaded, directory, name, backend, MM_COMPUTE_F32,
+                                    &out->load_error);
     else
-        out->embedder_error = out->checkpoint_error;
+        out->load_error = out->checkpoint_error;
     if (!status) {
-        out->bytes_f32 = mm_embedder_weight_bytes(out->embedder);
-        mm_embedder *half = NULL;
+        out->bytes_f32 = mm_task_model_weight_bytes(out->loaded);
+        mm_task_model *half = NULL;
         if (mm_backend_supports(backend, MM_COMPUTE_BF16))
-            status = mm_embedder_open(&half, directory, name, backend, MM_COMPUTE_BF16,
-                                      &out->embedder_error);
+            status = mm_task_model_open(&half, directory, name, backend, MM_COMPUTE_BF16,
+                                        &out->load_error);
         if (half)
-            out->bytes_bf16 = mm_embedder_weight_bytes(half);
-        mm_embedder_free(half);
+            out->bytes_bf16 = mm_task_model_weight_bytes(half);
+        mm_task_model_free(half);
     }
     if (is_fatal(status) && error)
-        *error = out->embedder_error;
+        *error = out->load_error;
     return is_fatal(status) ? status : MM_STATUS_OK;
 }
 
@@ -81,23 +81,25 @@ static bool put_error(mm_buffer *out, const mm_error *error) {
            mm_buffer_putc(out, '}');
 }
 
-static bool put_embedding(mm_buffer *out, const inspection *in) {
-    const mm_embedder *embedder = in->embedder;
-    bool there = embedder != NULL;
-    const mm_model_info *info = there ? mm_embedder_model(embedder) : NULL;
+static bool put_model(mm_buffer *out, const inspection *in) {
+    const mm_task_model *model = in->loaded;
+    bool there = model != NULL;
+    const mm_model_info *info = there ? mm_task_model_info(model) : NULL;
+    const mm_embedder *embedder = NULL;
+    bool embeds = there && mm_task_model_embedder(&embedder, model, NULL) == MM_STATUS_OK;
     bool ok =
         put_number_or_null(out, "hidden_size", there ? info->hidden_size : 0, there) &&
         put_number_or_null(out, "layers", there ? info->layers : 0, there) &&
         put_number_or_null(out, "vocab_size", there ? info->vocab_size : 0, there) &&
-        put_number_or_null(out, "max_length", there ? (int64_t)mm_embedder_max_length(embedder) : 0,
+        put_number_or_null(out, "max_length", there ? (int64_t)mm_task_model_max_length(model) : 0,
                            there) &&
-        put_number_or_null(out, "dimension", there ? mm_embedder_dimension(embedder) : 0, there);
-    const mm_tokenizer *tokenizer = there ? mm_embedder_tokenizer(embedder) : NULL;
+        put_number_or_null(out, "dimension", embeds ? mm_embedder_dimension(embedder) : 0, embeds);
+    const mm_tokenizer *tokenizer = there ? mm_task_model_tokenizer(model) : NULL;
     ok = ok && mm_buffer_puts(out, ", \"tokenizer\": ") &&
          mm_json_put_string_or_null(out, tokenizer ? mm_tokenizer_kind(tokenizer) : NULL) &&
          mm_buffer_puts(out, ", \"fingerprint\": ") &&
-         mm_json_put_string_or_null(out, there ? mm_embedder_fingerprint(embedder) : NULL);
-    return ok && (there || put_error(out, &in->embedder_error));
+         mm_json_put_string_or_null(out, there ? mm_task_model_fingerprint(model) : NULL);
+    return ok && (there || put_error(out, &in->load_error));
 }
 
 static bool put_all(mm_buffer *out, const inspection *in, const char *asked) {
@@ -110,8 +112,7 @@ static bool put_all(mm_buffer *out, const inspection *in, const char *asked) {
               mm_buffer_puts(out, ", \"model_type\": ") &&
               mm_json_put_string_or_null(out, mm_config_model_type(in->config)) &&
               put_architectures(out, mm_config_json(in->config)) &&
-              mm_buffer_puts(out, in->embedder ? ", \"task_types\": [\"embedding\"]"
-                                               : ", \"task_types\": []");
+              mm_buffer_puts(out, ", \"task_types\": ") && mm_task_kinds_write(out, in->loaded);
     ok =
         ok &&
         put_number_or_null(out, "parameters", checkpoint ? mm_checkpoint_parameters(checkpoint) : 0,
@@ -126,7 +127,7 @@ static bool put_all(mm_buffer *out, const inspection *in, const char *asked) {
          (in->bytes_bf16 ? mm_json_put_integer(out, (int64_t)in->bytes_bf16)
                          : mm_buffer_puts(out, "null")) &&
          mm_buffer_putc(out, '}');
-    return ok && put_embedding(out, in) && mm_buffer_putc(out, '}');
+    return ok && put_model(out, in) && mm_buffer_putc(out, '}');
 }
 
 mm_status mm_model_inspect(char **out, mm_manager *manager, const char *model_name,
@@ -147,7 +148,7 @@ mm_status mm_model_inspect(char **out, mm_manager *manager, const char *model_na
             status = mm_fail_memory(error, "the description of a model");
     }
     mm_buffer_free(&text);
-    mm_embedder_free(in.embedder);
+    mm_task_model_free(in.loaded);
     mm_checkpoint_free(in.checkpoint);
     mm_config_free(in.config);
     mm_hub_model_free(&in.model);

@@ -56,6 +56,7 @@ static mm_status create(mm_job **out, mm_manager *manager, const mm_request *req
     atomic_init(&job->references, 1);
     job->manager = manager;
     job->request = request;
+    job->kind = mm_task_kind_find(mm_request_text(request, MM_PARAM_TASK_TYPE, ""));
     job->started_ns = mm_clock_now_ns();
     double timeout_ms = mm_request_number(request, MM_PARAM_TIMEOUT_MS, -1);
     job->deadline_ns = timeout_ms < 0 ? INT64_MAX : job->started_ns + (int64_t)(timeout_ms * 1e6);
@@ -71,7 +72,7 @@ void mm_job_retain(mm_job *job) {
 void mm_job_release(mm_job *job) {
     if (!job || atomic_fetch_sub_explicit(&job->references, 1, memory_order_acq_rel) > 1)
         return;
-    mm_embedding_job_free(&job->work);
+    job->kind->free_work(job->work);
     mm_result_free(job->result);
     mm_request_free(job->own_request);
     pthread_cond_destroy(&job->wake);

@@ -129,3 +129,20 @@ bool mm_json_put_integers(mm_buffer *out, const int32_t *values, size_t count) {
     close_list(out, at);
     return true;
 }
+
+bool mm_json_put_integer_lists(mm_buffer *out, const int32_t *values, const size_t *starts,
+                               size_t count) {
+    bool ok = mm_buffer_putc(out, '[');
+    for (size_t i = 0; i < count && ok; i++)
+        ok = mm_buffer_puts(out, i ? "," : "") &&
+             mm_json_put_integers(out, values + starts[i], starts[i + 1] - starts[i]);
+    return ok && mm_buffer_putc(out, ']');
+}
+
+bool mm_json_put_booleans(mm_buffer *out, const bool *values, size_t count) {
+    bool ok = mm_buffer_putc(out, '[');
+    for (size_t i = 0; i < count && ok; i++)
+        ok = mm_buffer_puts(out, i ? "," : "") &&
+             mm_buffer_puts(out, values && values[i] ? "true" : "false");
+    return ok && mm_buffer_putc(out, ']');
+}

@@ -24,5 +24,9 @@ bool mm_json_put_float(mm_buffer *out, float value);
 bool mm_json_put_milliseconds(mm_buffer *out, double value);                // three decimals
 bool mm_json_put_floats(mm_buffer *out, const float *values, size_t count); // [a,b]
 bool mm_json_put_integers(mm_buffer *out, const int32_t *values, size_t count);
+// [[a,b],[c]]: list i is values[starts[i]] up to values[starts[i + 1]].
+bool mm_json_put_integer_lists(mm_buffer *out, const int32_t *values, const size_t *starts,
+                               size_t count);
+bool mm_json_put_booleans(mm_buffer *out, const bool *values, size_t count); // NULL: all false
 
 #endif

@@ -17,33 +17,64 @@ static void take_back(mm_deployment *deployment) {
 }
 
 typedef struct attempt {
-    mm_embedder *embedder;
-    double seconds; // of work, without waiting for memory
-    bool refused;   // by the budget
+    mm_task_model *model; // NULL without an error: nobody wants it any more
+    double seconds;       // of work, without waiting for memory
+    bool refused;         // by the budget
 } attempt;
 
-static mm_status load(attempt *out, mm_deployment *deployment, mm_error *error) {
-    mm_manager *manager = deployment->manager;
+static mm_status open_model(mm_task_model **out, const mm_deployment *deployment, mm_error *error) {
     mm_backend *backend;
-    *out = (attempt){0};
-    int64_t begun = mm_clock_now_ns();
-    mm_status status = mm_manager_cpu(&backend, manager, error);
+    *out = NULL;
+    mm_status status = mm_manager_cpu(&backend, deployment->manager, error);
     const char *name = deployment->model.kind == MM_NAME_DIRECTORY ? NULL : deployment->model.name;
     if (!status)
-        status = mm_embedder_open(&out->embedder, deployment->model.directory, name, backend,
-                                  deployment->dtype, error);
+        status = mm_task_model_open(out, deployment->model.directory, name, backend,
+                                    deployment->dtype, error);
+    return status;
+}
+
+// Answers who wants a task that the model does not do, before its weights are read. False when
+// nobody is left.
+static bool refuse_locked(mm_deployment *deployment, const mm_task_model *model) {
+    size_t refused = 0;
+    for (mm_job *job = deployment->waiting.first, *next; job; job = next) {
+        mm_error error = {0};
+        next = job->next;
+        mm_status status = job->kind->check(model, &error);
+        if (status != MM_STATUS_INVALID_TASK_TYPE)
+            continue; // what else is wrong is said when it is used
+        mm_job_finish_locked(job, status, &error);
+        refused++;
+    }
+    return refused == 0 || deployment->waiting.count > 0;
+}
+
+static bool is_wanted(mm_deployment *deployment, const mm_task_model *model) {
+    pthread_mutex_lock(&deployment->manager->lock);
+    bool wanted = refuse_locked(deployment, model);
+    pthread_mutex_unlock(&deployment->manager->lock);
+    return wanted;
+}
+
+static mm_status load(attempt *out, mm_deployment *deployment, mm_error *error) {
+    *out = (attempt){0};
+    int64_t begun = mm_clock_now_ns();
+    mm_status status = open_model(&out->model, deployment, error);
     int64_t opened = mm_clock_now_ns();
-    if (!status) {
-        status = reserve(deployment, mm_embedder_weight_bytes(out->embedder), error);
+    if (status)
+        return status;
+    bool wanted = is_wanted(deployment, out->model);
+    if (wanted) {
+        status = reserve(deployment, mm_task_model_weight_bytes(out->model), error);
         out->refused = status != MM_STATUS_OK;
     }
     int64_t reserved = mm_clock_now_ns();
-    if (!status)
-        status = mm_embedder_load(out->embedder, manager->cpu_threads, error);
+    if (wanted && !status)
+        status = mm_task_model_load(out->model, deployment->manager->cpu_threads, error);
     out->seconds = (double)(mm_clock_now_ns() - reserved + opened - begun) * 1e-9;
-    if (status) {
-        mm_embedder_free(out->embedder);
-        out->embedder = NULL;
+    if (status || !wanted) {
+        mm_task_model_free(out->model);
+        out->model = NULL;
         take_back(deployment);
     }
     return status;
@@ -68,8 +99,8 @@ static void fail_locked(mm_deployment *deployment, const mm_error *error) {
         mm_job_finish_locked(deployment->waiting.first, error->status, error);
 }
 
-static void succeed_locked(mm_deployment *deployment, mm_embedder *embedder) {
-    deployment->embedder = embedder;
+static void succeed_locked(mm_deployment *deployment, mm_task_model *model) {
+    deployment->loaded = model;
     deployment->state = MM_DEPLOYMENT_READY;
     deployment->loads++;
     deployment->last_used_ns = mm_clock_now_ns();
@@ -78,27 +109,29 @@ static void succeed_locked(mm_deployment *deployment, mm_embedder *embedder) {
     pthread_cond_broadcast(&deployment->work); // workers make their sessions ready
 }
 
-static void *loader_main(void *argument) {
-    mm_deployment *deployment = argument;
+// True when it has to be done again: all that waited wanted what the model does not do, and others
+// have come meanwhile.
+static bool load_once(mm_deployment *deployment) {
     mm_manager *manager = deployment->manager;
     attempt made;
     mm_error error = {0};
     mm_status status = load_with_room(&made, deployment, &error);
-    if (!status)
+    if (made.model)
         mm_log_write(&manager->log, MM_LOG_INFO, "loaded %s on %s in %d ms", deployment->asked,
                      deployment->device, (int)(made.seconds * 1e3));
-    else if (status != MM_STATUS_RELEASED)
+    else if (status && status != MM_STATUS_RELEASED)
         mm_log_write(&manager->log, MM_LOG_ERROR, "loading %s failed: %s", deployment->asked,
                      error.message);
     pthread_mutex_lock(&manager->lock);
-    bool wanted = !deployment->abandoned;
+    bool wanted = !deployment->abandoned && (made.model || status);
+    bool again = !deployment->abandoned && !wanted && deployment->waiting.count > 0;
     if (!status && wanted && !mm_workers_set_locked(deployment, deployment->wanted_workers))
         status = mm_fail(&error, MM_STATUS_OUT_OF_MEMORY,
                          "cannot start a worker thread; lower num_workers or raise the limit on "
                          "processes");
-    if (made.embedder && (status || !wanted)) { // freed before anybody learns that the load is over
+    if (made.model && (status || !wanted)) { // freed before anybody learns that the load is over
         pthread_mutex_unlock(&manager->lock);
-        mm_embedder_free(made.embedder);
+        mm_task_model_free(made.model);
         pthread_mutex_lock(&manager->lock);
         mm_memory_return_locked(deployment);
     }
@@ -106,12 +139,18 @@ static void *loader_main(void *argument) {
     if (status)
         fail_locked(deployment, &error);
     else if (wanted)
-        succeed_locked(deployment, made.embedder);
-    else
+        succeed_locked(deployment, made.model);
+    else if (!again)
         deployment->state = MM_DEPLOYMENT_UNLOADED;
     pthread_cond_broadcast(&deployment->changed);
     pthread_cond_broadcast(&manager->memory_wake);
     pthread_mutex_unlock(&manager->lock);
+    return again;
+}
+
+static void *loader_main(void *argument) {
+    while (load_once(argument)) {
+    }
     return NULL;
 }
 

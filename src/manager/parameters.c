@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define EMBED MM_TASK_EMBEDDING
+#define GENERATE MM_TASK_TEXT_GENERATION
 #define ALL MM_TASK_ALL
 
 static const mm_parameter table[MM_PARAM_COUNT] = {
@@ -37,8 +38,10 @@ static const mm_parameter table[MM_PARAM_COUNT] = {
                            ALL, "Bulk work waits behind interactive work of the same model."},
     [MM_PARAM_TRUNCATE] = {"truncate", MM_PARAMETER_TEXT, 0, 0, "right left error", "right", ALL,
                            "Side on which a text longer than the limit is cut; error refuses it."},
-    [MM_PARAM_RETURN_IDS] = {"return_ids", MM_PARAMETER_BOOLEAN, 0, 0, NULL, "false", ALL,
-                             "Adds the token ids that were used as input_ids."},
+    [MM_PARAM_RETURN_IDS] =
+        {"return_ids", MM_PARAMETER_BOOLEAN, 0, 0, NULL, "false", ALL,
+         "Adds the token ids that were used as input_ids, and those generated as "
+         "output_ids."},
     [MM_PARAM_ID] = {"id", MM_PARAMETER_TEXT, 0, 0, NULL, "none", ALL,
                      "Echoed in the Result, so that answers can be told apart."},
     [MM_PARAM_PROMPT] = {"prompt", MM_PARAMETER_TEXT, 0, 0, NULL, "none", EMBED,
@@ -53,9 +56,99 @@ static const mm_parameter table[MM_PARAM_COUNT] = {
     [MM_PARAM_DIMENSIONS] = {"dimensions", MM_PARAMETER_INTEGER, 1, 1 << 24, NULL, "the model's",
                              EMBED, "Cuts vectors to this many values."},
     [MM_PARAM_MAX_LENGTH] = {"max_length", MM_PARAMETER_INTEGER, 1, 1 << 24, NULL, "the model's",
-                             ALL, "Longest text in tokens, special tokens included."},
+                             ALL,
+                             "Embedding: longest text in tokens, special tokens included. Text "
+                             "generation: longest output in tokens, start token included."},
     [MM_PARAM_USE_CACHE] = {"use_cache", MM_PARAMETER_BOOLEAN, 0, 0, NULL, "true", EMBED,
                             "Whether vectors may come from, and go to, the embedding cache."},
+    [MM_PARAM_TASK] =
+        {"task", MM_PARAMETER_TEXT, 0, 0, NULL, "none", GENERATE,
+         "Applies this entry of the model's task_specific_params: its parameters and its prefix."},
+    [MM_PARAM_MAX_NEW_TOKENS] =
+        {"max_new_tokens", MM_PARAMETER_INTEGER, 1, 1 << 24, NULL, "20 without max_length",
+         GENERATE, "Longest output in tokens, start token not included; goes before max_length."},
+    [MM_PARAM_MIN_LENGTH] = {"min_length", MM_PARAMETER_INTEGER, 0, 1 << 24, NULL,
+                             "the model's, else 0", GENERATE,
+                             "Shortest output in tokens, start token included."},
+    [MM_PARAM_MIN_NEW_TOKENS] =
+        {"min_new_tokens", MM_PARAMETER_INTEGER, 0, 1 << 24, NULL, "none", GENERATE,
+         "Shortest output in tokens, start token not included; goes before min_length."},
+    [MM_PARAM_NUM_BEAMS] = {"num_beams", MM_PARAMETER_INTEGER, 1, 256, NULL, "the model's, else 1",
+                            GENERATE, "Beams of the search; 1: greedy."},
+    [MM_PARAM_NUM_RETURN_SEQUENCES] = {"num_return_sequences", MM_PARAMETER_INTEGER, 1, 256, NULL,
+                                       "the model's, else 1", GENERATE,
+                                       "Texts for each input: the best beams, or as many samples."},
+    [MM_PARAM_EARLY_STOPPING] =
+        {"early_stopping", MM_PARAMETER_JSON, 0, 0, "true, false or \"never\"",
+         "the model's, else false", GENERATE,
+         "When a beam search ends: true once num_beams texts are finished, false when better ones "
+         "are unlikely, \"never\" when there can be none."},
+    [MM_PARAM_LENGTH_PENALTY] =
+        {"length_penalty", MM_PARAMETER_NUMBER, -1e3, 1e3, NULL, "the model's, else 1", GENERATE,
+         "Beam scores are divided by the length to this power: above 0 favours long texts."},
+    [MM_PARAM_DO_SAMPLE] = {"do_sample", MM_PARAMETER_BOOLEAN, 0, 0, NULL,
+                            "the model's, else false", GENERATE,
+                            "Draws tokens by their probability."},
+    [MM_PARAM_TEMPERATURE] = {"temperature", MM_PARAMETER_NUMBER, 1e-6, 1e6, NULL,
+                              "the model's, else 1", GENERATE,
+                              "Divides the logits before sampling."},
+    [MM_PARAM_TOP_K] = {"top_k", MM_PARAMETER_INTEGER, 0, 1 << 24, NULL, "the model's, else 50",
+                        GENERATE, "Samples among the k most likely tokens; 0: among all."},
+    [MM_PARAM_TOP_P] =
+        {"top_p", MM_PARAMETER_NUMBER, 0, 1, NULL, "the model's, else 1", GENERATE,
+         "Samples among the most likely tokens that have this probability together."},
+    [MM_PARAM_MIN_P] =
+        {"min_p", MM_PARAMETER_NUMBER, 0, 1, NULL, "none", GENERATE,
+         "Samples among tokens with at least this share of the highest probability."},
+    [MM_PARAM_TYPICAL_P] =
+        {"typical_p", MM_PARAMETER_NUMBER, 0, 1, NULL, "the model's, else 1", GENERATE,
+         "Samples among the most typical tokens that have this probability together."},
+    [MM_PARAM_EPSILON_CUTOFF] = {"epsilon_cutoff", MM_PARAMETER_NUMBER, 0, 1, NULL, "none",
+                                 GENERATE, "Samples among tokens of at least this probability."},
+    [MM_PARAM_ETA_CUTOFF] = {"eta_cutoff", MM_PARAMETER_NUMBER, 0, 1, NULL, "none", GENERATE,
+                             "As epsilon_cutoff, but lower where the distribution is flat."},
+    [MM_PARAM_TOP_H] = {"top_h", MM_PARAMETER_NUMBER, 0, 1, NULL, "none", GENERATE,
+                        "Samples among tokens that keep this share of the entropy."},
+    [MM_PARAM_SEED] = {"seed", MM_PARAMETER_INTEGER, 0, 9007199254740992, NULL, "drawn anew",
+                       GENERATE,
+                       "Makes sampling repeatable: same seed, same text, on any machine."},
+    [MM_PARAM_REPETITION_PENALTY] = {"repetition_penalty", MM_PARAMETER_NUMBER, 1e-6, 1e6, NULL,
+                                     "the model's, else 1", GENERATE,
+                                     "Above 1: tokens of the output become less likely."},
+    [MM_PARAM_ENCODER_REPETITION_PENALTY] = {"encoder_repetition_penalty", MM_PARAMETER_NUMBER,
+                                             1e-6, 1e6, NULL, "the model's, else 1", GENERATE,
+                                             "Above 1: tokens of the input become more likely."},
+    [MM_PARAM_NO_REPEAT_NGRAM_SIZE] = {"no_repeat_ngram_size", MM_PARAMETER_INTEGER, 0, 1 << 24,
+                                       NULL, "the model's, else 0", GENERATE,
+                                       "No sequence of so many tokens comes twice in the output."},
+    [MM_PARAM_ENCODER_NO_REPEAT_NGRAM_SIZE] =
+        {"encoder_no_repeat_ngram_size", MM_PARAMETER_INTEGER, 0, 1 << 24, NULL,
+         "the model's, else 0", GENERATE,
+         "No sequence of so many tokens of the input comes in the output."},
+    [MM_PARAM_BAD_WORDS_IDS] = {"bad_words_ids", MM_PARAMETER_JSON, 0, 0,
+                                "a list of lists of token ids", "none", GENERATE,
+                                "Sequences of tokens that must not come."},
+    [MM_PARAM_SEQUENCE_BIAS] = {"sequence_bias", MM_PARAMETER_JSON, 0, 0,
+                                "a list of [[token ids], bias]", "none", GENERATE,
+                                "Added to the score of a token that completes a sequence."},
+    [MM_PARAM_SUPPRESS_TOKENS] = {"suppress_tokens", MM_PARAMETER_JSON, 0, 0, "a list of token ids",
+                                  "the model's, else none", GENERATE, "Tokens that must not come."},
+    [MM_PARAM_BEGIN_SUPPRESS_TOKENS] = {"begin_suppress_tokens", MM_PARAMETER_JSON, 0, 0,
+                                        "a list of token ids", "the model's, else none", GENERATE,
+                                        "Tokens that must not come first."},
+    [MM_PARAM_FORCED_BOS_TOKEN_ID] =
+        {"forced_bos_token_id", MM_PARAMETER_INTEGER, 0, 2147483647, NULL, "the model's, else none",
+         GENERATE,
+         "The first token behind the start token, such as the language of a translation."},
+    [MM_PARAM_FORCED_EOS_TOKEN_ID] = {"forced_eos_token_id", MM_PARAMETER_JSON, 0, 0,
+                                      "a token id or a list of them", "the model's, else none",
+                                      GENERATE, "The last token when max_length is reached."},
+    [MM_PARAM_EXPONENTIAL_DECAY_LENGTH_PENALTY] =
+        {"exponential_decay_length_penalty", MM_PARAMETER_JSON, 0, 0,
+         "[tokens before it begins, factor]", "the model's, else none", GENERATE,
+         "Makes the end more likely with every token."},
+    [MM_PARAM_STOP] = {"stop", MM_PARAMETER_JSON, 0, 0, "a string or a list of them", "none",
+                       GENERATE, "The output ends behind the first of these."},
 };
 
 size_t mm_parameter_count(void) {
@@ -74,12 +167,17 @@ const mm_parameter *mm_parameter_find(const char *name) {
     return NULL;
 }
 
+bool mm_parameter_is_of_generate(mm_parameter_index index) {
+    return index >= MM_PARAM_FIRST_OF_GENERATE || index == MM_PARAM_MAX_LENGTH;
+}
+
 mm_parameter_index mm_parameter_index_of(const mm_parameter *parameter) {
     return (mm_parameter_index)(parameter - table);
 }
 
 const char *mm_parameter_type_name(mm_parameter_type type) {
-    static const char *const names[] = {"a string", "an integer", "a number", "true or false"};
+    static const char *const names[] = {"a string", "an integer", "a number", "true or false",
+                                        "JSON"};
     return names[type];
 }
 

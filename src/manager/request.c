@@ -2,6 +2,9 @@
 #include "manager/request.h"
 
 #include "base/memory.h"
+#include "base/utf8.h"
+#include "manager/task_kind.h"
+#include "tasks/generation_settings.h"
 
 #include <math.h>
 #include <string.h>
@@ -17,11 +20,17 @@ mm_status mm_request_create(mm_request **out, mm_error *error) {
     return MM_STATUS_OK;
 }
 
+static void clear(mm_value *value) {
+    mm_free(value->text);
+    json_decref(value->json);
+    *value = (mm_value){0};
+}
+
 void mm_request_free(mm_request *request) {
     if (!request)
         return;
     for (size_t i = 0; i < MM_PARAM_COUNT; i++)
-        mm_free(request->values[i].text);
+        clear(&request->values[i]);
     mm_buffer_free(&request->text);
     mm_free(request->text_ends);
     mm_free(request->ids);
@@ -61,9 +70,59 @@ mm_status mm_request_set_text(mm_request *request, const char *name, const char 
     if (!copy)
         return mm_fail_memory(error, "a request");
     mm_value *target = slot(request, parameter);
-    mm_free(target->text);
+    clear(target);
     *target = (mm_value){.set = true, .text = copy};
     return MM_STATUS_OK;
+}
+
+// What such a value may be is known where it is used: it is read there, for a trial.
+static mm_status check_json(const mm_parameter *parameter, const json_t *value, mm_error *error) {
+    mm_generation_settings trial;
+    mm_generation_settings_init(&trial);
+    json_t *object = json_object();
+    mm_status status = MM_STATUS_OK;
+    if (!object || json_object_set(object, parameter->name, (json_t *)(uintptr_t)value) != 0)
+        status = mm_fail_memory(error, "a request");
+    if (!status)
+        status = mm_generation_settings_read(&trial, object, MM_FROM_CALL, "the call", error);
+    json_decref(object);
+    mm_generation_settings_free(&trial);
+    return status;
+}
+
+mm_status mm_request_set_json_value(mm_request *request, const mm_parameter *parameter,
+                                    const json_t *value, mm_error *error) {
+    mm_status status = check_json(parameter, value, error);
+    if (status)
+        return status;
+    json_t *copy = json_deep_copy(value);
+    if (!copy)
+        return mm_fail_memory(error, "a request");
+    mm_value *target = slot(request, parameter);
+    clear(target);
+    *target = (mm_value){.set = true, .json = copy};
+    return MM_STATUS_OK;
+}
+
+mm_status mm_request_set_json(mm_request *request, const char *name, const char *value,
+                              mm_error *error) {
+    const mm_parameter *parameter;
+    mm_status status = find(&parameter, name, error);
+    if (status)
+        return status;
+    if (parameter->type != MM_PARAMETER_JSON)
+        return wrong_type(parameter, error);
+    json_t *json;
+    if (mm_json_parse(&json, value, strlen(value), name, MM_STATUS_INVALID_PARAMETER, NULL))
+        json = json_string(value);
+    if (!json && !mm_utf8_valid(value, strlen(value), NULL))
+        status = mm_parameter_check_text(parameter, value, strlen(value), error);
+    else if (!json)
+        status = mm_fail_memory(error, "a request");
+    else
+        status = mm_request_set_json_value(request, parameter, json, error);
+    json_decref(json);
+    return status;
 }
 
 mm_status mm_request_set_integer(mm_request *request, const char *name, int64_t value,
@@ -112,7 +171,7 @@ mm_status mm_request_set_null(mm_request *request, const char *name, mm_error *e
     if (status)
         return status;
     mm_value *target = slot(request, parameter);
-    mm_free(target->text);
+    clear(target);
     bool keeps = mm_parameter_index_of(parameter) == MM_PARAM_NUM_WORKERS;
     *target = (mm_value){.set = keeps, .null = keeps};
     return MM_STATUS_OK;
@@ -192,6 +251,10 @@ mm_status mm_request_add_ids(mm_request *request, const int32_t *ids, size_t cou
     return MM_STATUS_OK;
 }
 
+void mm_request_set_single(mm_request *request, bool single) {
+    request->is_single = single;
+}
+
 void mm_request_set_preload(mm_request *request, bool preload) {
     request->preload = preload;
 }
@@ -200,8 +263,11 @@ mm_status mm_request_copy(mm_request **out, const mm_request *request, mm_error 
     mm_status status = mm_request_create(out, error);
     for (size_t i = 0; i < MM_PARAM_COUNT && !status; i++) {
         mm_value *value = &(*out)->values[i];
-        *value = request->values[i];
-        if (value->text && !(value->text = mm_strdup(value->text)))
+        const mm_value *from = &request->values[i];
+        *value = *from;
+        value->text = from->text ? mm_strdup(from->text) : NULL;
+        value->json = from->json ? json_deep_copy(from->json) : NULL;
+        if ((from->text && !value->text) || (from->json && !value->json))
             status = mm_fail_memory(error, "a request");
     }
     for (size_t i = 0, start = 0; i < request->text_count && !status; i++) {
@@ -221,6 +287,7 @@ mm_status mm_request_copy(mm_request **out, const mm_request *request, mm_error 
     }
     (*out)->preload = request->preload;
     (*out)->id_is_number = request->id_is_number;
+    (*out)->is_single = request->is_single;
     return MM_STATUS_OK;
 }
 
@@ -238,16 +305,7 @@ static mm_status check_required(const mm_request *request, mm_parameter_index in
 }
 
 mm_status mm_request_check_task(const mm_request *request, mm_error *error) {
-    mm_status status = check_required(request, MM_PARAM_TASK_TYPE, error);
-    if (status)
-        return status;
-    const char *task = request->values[MM_PARAM_TASK_TYPE].text;
-    if (strcmp(task, "embedding") == 0)
-        return MM_STATUS_OK;
-    status = mm_fail(error, MM_STATUS_INVALID_TASK_TYPE,
-                     "task_type is \"%s\"; this version does embeddings only", task);
-    mm_parameter_details(error, "task_type");
-    return status;
+    return check_required(request, MM_PARAM_TASK_TYPE, error);
 }
 
 mm_status mm_request_check(const mm_request *request, mm_error *error) {
@@ -256,12 +314,13 @@ mm_status mm_request_check(const mm_request *request, mm_error *error) {
         status = check_required(request, MM_PARAM_MODEL_NAME, error);
     if (status)
         return status;
+    const mm_task_kind *kind = mm_task_kind_find(mm_request_text(request, MM_PARAM_TASK_TYPE, ""));
     for (size_t i = 0; i < MM_PARAM_COUNT; i++) {
         const mm_parameter *parameter = mm_parameter_at(i);
-        if (!request->values[i].set || (parameter->tasks & MM_TASK_EMBEDDING))
+        if (!request->values[i].set || (parameter->tasks & kind->bit))
             continue;
-        status = mm_fail(error, MM_STATUS_INVALID_PARAMETER, "%s is no parameter of embedding",
-                         parameter->name);
+        status = mm_fail(error, MM_STATUS_INVALID_PARAMETER, "%s is no parameter of %s",
+                         parameter->name, kind->name);
         mm_parameter_details(error, parameter->name);
         return status;
     }
@@ -269,4 +328,38 @@ mm_status mm_request_check(const mm_request *request, mm_error *error) {
         return mm_fail(error, MM_STATUS_INVALID_REQUEST,
                        "a pre-load request (task_data null) carries no data");
     return MM_STATUS_OK;
+}
+
+// ---- Arguments of generate() -------------------------------------------------------------------
+
+static json_t *json_of(const mm_parameter *parameter, const mm_value *value) {
+    switch (parameter->type) {
+    case MM_PARAMETER_TEXT:
+        return json_string(value->text);
+    case MM_PARAMETER_INTEGER:
+        return json_integer(value->integer);
+    case MM_PARAMETER_NUMBER:
+        return json_real(value->number);
+    case MM_PARAMETER_BOOLEAN:
+        return json_boolean(value->boolean);
+    case MM_PARAMETER_JSON:
+        break;
+    }
+    return json_deep_copy(value->json);
+}
+
+mm_status mm_request_generate_arguments(json_t **out, const mm_request *request, mm_error *error) {
+    *out = json_object();
+    bool ok = *out != NULL;
+    for (size_t i = 0; i < MM_PARAM_COUNT && ok; i++) {
+        const mm_value *value = &request->values[i];
+        const mm_parameter *parameter = mm_parameter_at(i);
+        if (value->set && mm_parameter_is_of_generate((mm_parameter_index)i))
+            ok = json_object_set_new(*out, parameter->name, json_of(parameter, value)) == 0;
+    }
+    if (ok)
+        return MM_STATUS_OK;
+    json_decref(*out);
+    *out = NULL;
+    return mm_fail_memory(error, "the parameters of a request");
 }

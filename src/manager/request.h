@@ -14,6 +14,7 @@ typedef struct mm_value {
     int64_t integer;
     double number;
     bool boolean;
+    json_t *json; // of the type MM_PARAMETER_JSON; nobody else's
 } mm_value;
 
 // Belongs to one thread at a time; read-only while a task runs with it.
@@ -21,6 +22,7 @@ struct mm_request {
     mm_value values[MM_PARAM_COUNT];
     bool preload;
     bool id_is_number; // `id` came as a JSON number: echoed without quotes
+    bool is_single;    // a string rather than a list of them: so is the Result
     mm_buffer text;    // all texts one behind the other
     size_t *text_ends; // [text_count]
     size_t text_count;
@@ -38,9 +40,14 @@ int64_t mm_request_integer(const mm_request *request, mm_parameter_index index, 
 double mm_request_number(const mm_request *request, mm_parameter_index index, double fallback);
 bool mm_request_boolean(const mm_request *request, mm_parameter_index index, bool fallback);
 
+// Takes a value of the type MM_PARAMETER_JSON, of which it keeps a copy.
+mm_status mm_request_set_json_value(mm_request *request, const mm_parameter *parameter,
+                                    const json_t *value, mm_error *error);
+// The arguments of generate() as a JSON object, for the caller to json_decref.
+mm_status mm_request_generate_arguments(json_t **out, const mm_request *request, mm_error *error);
 // A deep copy for the caller to free.
 mm_status mm_request_copy(mm_request **out, const mm_request *request, mm_error *error);
-// INVALID_REQUEST without a task_type, INVALID_TASK_TYPE for one this version does not do.
+// INVALID_REQUEST without a task_type.
 mm_status mm_request_check_task(const mm_request *request, mm_error *error);
 // What can only be said of the whole: required fields are there, the task is one this version does,
 // each parameter applies to it, data is of one kind.

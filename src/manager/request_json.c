@@ -151,6 +151,8 @@ static mm_status set_value(mm_request *request, const char *name, const json_t *
         if (json_is_boolean(value))
             return mm_request_set_boolean(request, name, json_is_true(value), error);
         break;
+    case MM_PARAMETER_JSON:
+        return mm_request_set_json_value(request, parameter, value, error);
     }
     return wrong_type(parameter, error);
 }
@@ -169,6 +171,7 @@ static mm_status set_texts(mm_request *request, const json_t *data, mm_error *er
         mm_request_set_preload(request, true);
         return MM_STATUS_OK;
     }
+    mm_request_set_single(request, json_is_string(data));
     if (json_is_string(data))
         return mm_request_add_text(request, json_string_value(data), json_string_length(data),
                                    error);

@@ -12,6 +12,9 @@ void mm_result_free(mm_result *result) {
     mm_free(result->ids);
     mm_free(result->starts);
     mm_free(result->prompt);
+    mm_generated_free(&result->generated);
+    mm_buffer_free(&result->text);
+    mm_free(result->text_ends);
     mm_free(result->model_name);
     mm_free(result->revision);
     mm_free(result->fingerprint);
@@ -43,6 +46,37 @@ const int32_t *mm_result_ids(const mm_result *result, size_t index, size_t *coun
     bool there = result->ids && index < result->count;
     *count = there ? result->starts[index + 1] - result->starts[index] : 0;
     return there ? result->ids + result->starts[index] : NULL;
+}
+
+size_t mm_result_sequences(const mm_result *result) {
+    return result->generated.count;
+}
+
+const char *mm_result_generated_text(const mm_result *result, size_t index, size_t *length) {
+    bool there = index < result->generated.count;
+    size_t start = there && index > 0 ? result->text_ends[index - 1] : 0;
+    if (length)
+        *length = there ? result->text_ends[index] - start - 1 : 0;
+    return there ? result->text.data + start : NULL;
+}
+
+const int32_t *mm_result_output_ids(const mm_result *result, size_t index, size_t *count) {
+    const mm_generated *generated = &result->generated;
+    bool there = index < generated->count;
+    *count = there ? generated->starts[index + 1] - generated->starts[index] : 0;
+    return there ? generated->ids + generated->starts[index] : NULL;
+}
+
+const char *mm_result_finish_reason(const mm_result *result, size_t index) {
+    if (index >= result->generated.count)
+        return NULL;
+    return result->generated.stopped[index] ? "stop" : "length";
+}
+
+bool mm_result_score(float *out, const mm_result *result, size_t index) {
+    bool there = result->generated.scores && index < result->generated.count;
+    *out = there ? result->generated.scores[index] : 0;
+    return there;
 }
 
 const char *mm_result_prompt(const mm_result *result) {

@@ -5,16 +5,28 @@
 
 #include "base/buffer.h"
 #include "modelmanager/modelmanager.h"
+#include "tasks/generation.h"
+
+typedef struct mm_task_kind mm_task_kind;
 
 struct mm_result {
-    size_t count, dimension;
-    float *vectors;  // [count * dimension]
+    const mm_task_kind *kind;
+    size_t count;    // texts or id lists that were answered
     int32_t *tokens; // [count]
     bool *truncated; // [count]
     bool returns_ids;
     int32_t *ids;   // with returns_ids: all sequences one behind the other
     size_t *starts; // [count + 1], with ids
+    // Embedding.
+    size_t dimension;
+    float *vectors; // [count * dimension]
     char *prompt;   // or NULL
+    // Text generation: the same number of texts for each input, input by input.
+    mm_generated generated;
+    mm_buffer text;    // all of them, each with a NUL behind
+    size_t *text_ends; // [generated.count], behind the NUL
+    bool is_scalar;    // one text for one string: no lists
+    // All.
     char *model_name;
     char *revision; // commit, or NULL for a directory
     char *fingerprint;

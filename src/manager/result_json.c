@@ -2,6 +2,7 @@
 // Results as JSON text.
 #include "manager/json_text.h"
 #include "manager/result.h"
+#include "manager/task_kind.h"
 
 #include "base/json.h"
 
@@ -28,38 +29,6 @@ static bool put_timing(mm_buffer *out, const mm_timing *timing) {
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]) && ok; i++)
         ok = mm_buffer_puts(out, fields[i].name) && mm_json_put_milliseconds(out, fields[i].value);
     return ok && mm_buffer_putc(out, '}');
-}
-
-static bool put_flags(mm_buffer *out, const char *name, const bool *flags, size_t count) {
-    bool ok = mm_buffer_puts(out, name);
-    for (size_t i = 0; i < count && ok; i++)
-        ok = mm_buffer_puts(out, i ? "," : "") &&
-             mm_buffer_puts(out, flags && flags[i] ? "true" : "false");
-    return ok && mm_buffer_putc(out, ']');
-}
-
-static bool put_ids(mm_buffer *out, const mm_result *result) {
-    bool ok = mm_buffer_puts(out, ", \"input_ids\": [");
-    for (size_t i = 0; i < result->count && ok; i++)
-        ok = mm_buffer_puts(out, i ? "," : "") &&
-             mm_json_put_integers(out, result->ids + result->starts[i],
-                                  result->starts[i + 1] - result->starts[i]);
-    return ok && mm_buffer_putc(out, ']');
-}
-
-static bool put_embeddings(mm_buffer *out, const mm_result *result) {
-    bool ok = mm_buffer_puts(out, "\"embeddings\": [");
-    for (size_t i = 0; i < result->count && ok; i++)
-        ok = mm_buffer_puts(out, i ? "," : "") &&
-             mm_json_put_floats(out, result->vectors + i * result->dimension, result->dimension);
-    ok = ok && mm_buffer_puts(out, "], \"dimension\": ") &&
-         mm_json_put_integer(out, (int64_t)result->dimension) &&
-         mm_buffer_puts(out, ", \"tokens\": ") &&
-         mm_json_put_integers(out, result->tokens, result->count) &&
-         put_flags(out, ", \"truncated\": [", result->truncated, result->count) &&
-         put_flags(out, ", \"cached\": [", NULL, result->count) &&
-         mm_buffer_puts(out, ", \"prompt\": ") && mm_json_put_string_or_null(out, result->prompt);
-    return ok && (!result->returns_ids || put_ids(out, result));
 }
 
 static bool put_preload(mm_buffer *out, const mm_result *result) {
@@ -91,7 +60,7 @@ static bool put_common(mm_buffer *out, const mm_result *result) {
 bool mm_result_write(mm_buffer *out, const mm_result *result) {
     return mm_buffer_putc(out, '{') && put_id(out, result->id, result->id_is_number) &&
            mm_buffer_puts(out, "\"success\": true, \"data\": {") &&
-           (result->preloaded ? put_preload(out, result) : put_embeddings(out, result)) &&
+           (result->preloaded ? put_preload(out, result) : result->kind->write(out, result)) &&
            put_common(out, result) && mm_buffer_puts(out, "}}");
 }
 

@@ -19,14 +19,14 @@
 #include "manager/request.h"
 #include "manager/result.h"
 #include "manager/settings.h"
-#include "tasks/embedding.h"
+#include "manager/task_kind.h"
+#include "tasks/task_model.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
 typedef struct mm_deployment mm_deployment;
-typedef struct mm_fetch mm_fetch; // fetch.c
-typedef struct mm_worker mm_worker;
+typedef struct mm_fetch mm_fetch;         // fetch.c
 typedef struct mm_workplace mm_workplace; // worker.c
 
 // ---- Jobs --------------------------------------------------------------------------------------
@@ -47,6 +47,7 @@ struct mm_job {
     mm_manager *manager;
     const mm_request *request; // not touched once RUNNING
     mm_request *own_request;   // a submitted job's copy, else NULL
+    const mm_task_kind *kind;  // of its task_type
     mm_task_callback callback; // NULL for mm_task, which waits for `wake`
     void *payload;
     bool is_blocking; // mm_task: its thread does the steps that a service thread does else
@@ -66,14 +67,13 @@ struct mm_job {
     pthread_cond_t wake;          // mm_task only
 
     // The owner's.
-    int64_t started_ns, queued_ns;
+    int64_t started_ns, queued_ns, running_ns;
     int64_t waiting_ns;  // 0: the model was there already
     int64_t fetching_ns; // since then it waited for a download; 0: it did not
     double download_ms;
     bool device_fallback;
     bool is_bulk;
-    bool returns_ids;
-    mm_embedding_job work;
+    void *work; // the kind's own: what it prepared for a worker
     mm_result *result;
 };
 
@@ -105,7 +105,7 @@ struct mm_worker {
     pthread_t thread;
     bool to_join;          // (L) thread was started and not joined yet
     mm_worker_state state; // (L)
-    bool busy;             // (L)
+    size_t running;        // (L) jobs
 };
 
 struct mm_deployment {
@@ -121,7 +121,7 @@ struct mm_deployment {
     mm_deployment *next;       // (L) manager->deployments
     mm_deployment_state state; // (L)
     bool abandoned;            // (L) LOADING for nobody: release came
-    mm_embedder *embedder;     // (L) while READY and CLOSING; whoever counts in `users` may read it
+    mm_task_model *loaded;     // (L) while READY and CLOSING; whoever counts in `users` may read it
     double keep_alive;         // (L) minutes; negative = never
     int wanted_workers;        // (L) when READY: those that are ON
     mm_worker **workers;       // (L) the list; [worker_slots]

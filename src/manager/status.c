@@ -15,7 +15,7 @@ static bool put_seconds(mm_buffer *out, int64_t nanoseconds) {
 static bool put_workers_locked(mm_buffer *out, const mm_deployment *deployment) {
     int busy = 0;
     for (int i = 0; i < deployment->worker_slots; i++)
-        busy += deployment->workers[i]->busy;
+        busy += deployment->workers[i]->running > 0;
     size_t queued =
         deployment->waiting.count + deployment->queues[0].count + deployment->queues[1].count;
     return mm_buffer_printf(out, ", \"workers\": %d, \"busy\": %d, \"queued\": %zu, \"bytes\": %zu",

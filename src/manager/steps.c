@@ -91,7 +91,6 @@ void mm_job_start(mm_job *job) {
     mm_error error = {0};
     const char *priority = mm_request_text(job->request, MM_PARAM_PRIORITY, "interactive");
     job->is_bulk = strcmp(priority, "bulk") == 0;
-    job->returns_ids = mm_request_boolean(job->request, MM_PARAM_RETURN_IDS, false);
     job->waiting_ns = mm_clock_now_ns();
     if (job->fetching_ns)
         job->download_ms = milliseconds(job->fetching_ns, job->waiting_ns);
@@ -126,11 +125,12 @@ static mm_status describe(mm_job *job, mm_error *error) {
         status = copy_text(&result->revision, deployment->model.commit, error);
     if (!status)
         status =
-            copy_text(&result->fingerprint, mm_embedder_fingerprint(deployment->embedder), error);
+            copy_text(&result->fingerprint, mm_task_model_fingerprint(deployment->loaded), error);
     if (!status)
         status = copy_text(&result->id, mm_request_text(job->request, MM_PARAM_ID, NULL), error);
     result->id_is_number = job->request->id_is_number;
-    result->returns_ids = job->returns_ids;
+    result->returns_ids = mm_request_boolean(job->request, MM_PARAM_RETURN_IDS, false);
+    result->kind = job->kind;
     result->device = deployment->device;
     result->dtype = deployment->dtype == MM_COMPUTE_BF16 ? "bf16" : "f32";
     result->device_fallback = job->device_fallback;
@@ -141,73 +141,14 @@ static mm_status describe(mm_job *job, mm_error *error) {
     return status;
 }
 
-static void read_options(mm_embedding_options *out, const mm_request *request) {
-    const char *role = mm_request_text(request, MM_PARAM_INPUT_ROLE, "");
-    const char *cut = mm_request_text(request, MM_PARAM_TRUNCATE, "right");
-    *out = (mm_embedding_options){
-        .prompt = mm_request_text(request, MM_PARAM_PROMPT, NULL),
-        .prompt_name = mm_request_text(request, MM_PARAM_PROMPT_NAME, NULL),
-        .input_role = role[0] == 'q'   ? MM_ROLE_QUERY
-                      : role[0] == 'd' ? MM_ROLE_DOCUMENT
-                                       : MM_ROLE_NONE,
-        .truncate = cut[0] == 'l'   ? MM_TRUNCATE_ON_LEFT
-                    : cut[0] == 'e' ? MM_TRUNCATE_ERROR
-                                    : MM_TRUNCATE_ON_RIGHT,
-        .max_length = mm_request_integer(request, MM_PARAM_MAX_LENGTH, 0),
-        .dimensions = mm_request_integer(request, MM_PARAM_DIMENSIONS, 0),
-        .normalize = mm_request_boolean(request, MM_PARAM_NORMALIZE, false),
-    };
-}
-
-static mm_status tokenize(mm_job *job, mm_error *error) {
-    const mm_request *request = job->request;
-    const mm_embedder *embedder = job->deployment->embedder;
-    bool has_ids = request->list_count > 0;
-    size_t count = has_ids ? request->list_count : request->text_count;
-    const size_t *ends = has_ids ? request->id_ends : request->text_ends;
-    mm_embedding_options options;
-    read_options(&options, request);
-    // Pointers into the request, one a text; NULL would do for none, but not for every callee.
-    const void **items = mm_malloc((count + 1) * sizeof(*items));
-    size_t *lengths = mm_malloc((count + 1) * sizeof(*lengths));
-    mm_status status = MM_STATUS_OK;
-    if (!items || !lengths)
-        status = mm_fail_memory(error, "the texts of a request");
-    for (size_t i = 0, start = 0; i < count && !status; i++) {
-        items[i] = has_ids ? (const void *)(request->ids + start)
-                           : (const void *)(request->text.data + start);
-        lengths[i] = ends[i] - start;
-        start = ends[i];
-    }
-    if (!status)
-        status =
-            has_ids ? mm_embedding_job_from_ids(&job->work, embedder, (const int32_t *const *)items,
-                                                lengths, count, &options, error)
-                    : mm_embedding_job_create(&job->work, embedder, (const char *const *)items,
-                                              lengths, count, &options, error);
-    mm_free(items);
-    mm_free(lengths);
-    return status;
-}
-
-static mm_status prepare_embedding(mm_job *job, mm_error *error) {
+static mm_status prepare(mm_job *job, mm_error *error) {
     int64_t begun = mm_clock_now_ns();
-    mm_status status = tokenize(job, error);
-    if (status)
-        return status;
-    mm_result *result = job->result;
-    result->count = job->work.count;
-    result->dimension = (size_t)job->work.dimension;
-    status = copy_text(&result->prompt, job->work.prompt, error);
-    size_t values;
-    if (!status && !mm_size_mul(&values, result->count, result->dimension))
-        status = mm_fail_memory(error, "the vectors");
-    if (!status) {
-        result->vectors = mm_array_realloc(NULL, values, sizeof(float));
-        if (!result->vectors)
-            status = mm_fail_memory(error, "the vectors");
-    }
-    result->timing.tokenize_ms = milliseconds(begun, mm_clock_now_ns());
+    mm_status status = describe(job, error);
+    if (!status)
+        status = job->request->preload ? job->kind->check(job->deployment->loaded, error)
+                                       : job->kind->prepare(job, error);
+    if (job->result)
+        job->result->timing.tokenize_ms = milliseconds(begun, mm_clock_now_ns());
     return status;
 }
 
@@ -253,9 +194,7 @@ static void enqueue_locked(mm_job *job) {
 void mm_job_prepare(mm_job *job) {
     mm_error error = {0};
     mm_manager *manager = job->manager;
-    mm_status status = describe(job, &error);
-    if (!status && !job->request->preload)
-        status = prepare_embedding(job, &error);
+    mm_status status = prepare(job, &error);
     pthread_mutex_lock(&manager->lock);
     if (job->state == MM_JOB_DONE) {
         mm_job_detach_locked(job); // timed out, cancelled or released meanwhile

@@ -5,9 +5,7 @@
 #include "base/memory.h"
 #include "manager/state.h"
 
-#include <string.h>
-
-enum { MAX_JOBS = 32 }; // in one batch
+enum { MAX_JOBS = 32 }; // taken at once
 
 // What a worker's thread holds; nobody else sees it.
 struct mm_workplace {
@@ -17,8 +15,6 @@ struct mm_workplace {
     int threads; // the session's; 0 = not made yet
     mm_job *jobs[MAX_JOBS];
     size_t job_count;
-    mm_status status[MAX_JOBS];
-    mm_error errors[MAX_JOBS];
 };
 
 // ---- Sessions ----------------------------------------------------------------------------------
@@ -38,7 +34,7 @@ static mm_status make_session(mm_workplace *own, int threads, mm_error *error) {
     if (!status)
         status = mm_session_create(&own->session, backend, threads, error);
     if (!status)
-        status = mm_embedder_prepare_session(own->deployment->embedder, own->session, error);
+        status = mm_task_model_prepare_session(own->deployment->loaded, own->session, error);
     if (status) {
         mm_session_free(own->session);
         own->session = NULL;
@@ -46,151 +42,97 @@ static mm_status make_session(mm_workplace *own, int threads, mm_error *error) {
     return status;
 }
 
-// ---- Batches -----------------------------------------------------------------------------------
+// ---- Runs --------------------------------------------------------------------------------------
 
-static bool goes_with(const mm_job *a, const mm_job *b) {
-    return a->work.dimension == b->work.dimension && a->work.skip == b->work.skip &&
-           a->work.options.normalize == b->work.options.normalize;
+static mm_job_list *next_queue_locked(mm_deployment *deployment) {
+    return &deployment->queues[deployment->queues[0].count == 0];
 }
 
-static size_t rows_of(const mm_job *job) {
-    return job->work.starts[job->work.count];
+static mm_job *take_one_locked(mm_worker *worker, mm_job_list *queue) {
+    mm_job *job = mm_job_list_pop(queue);
+    worker->running++;
+    job->state = MM_JOB_RUNNING;
+    job->owned = true;
+    job->running_ns = mm_clock_now_ns();
+    mm_job_retain(job);
+    return job;
 }
 
 // Takes the next job and, while the device has room for more rows, those behind it that fit in.
 static void take_locked(mm_workplace *own) {
     mm_deployment *deployment = own->deployment;
-    mm_job_list *queue = &deployment->queues[deployment->queues[0].count == 0];
+    mm_job_list *queue = next_queue_locked(deployment);
     size_t room = (size_t)mm_backend_batch_rows(deployment->manager->cpu) * (size_t)own->threads;
     size_t rows = 0;
     own->job_count = 0;
     while (queue->first && own->job_count < MAX_JOBS) {
-        mm_job *job = queue->first;
-        if (own->job_count > 0 && (rows + rows_of(job) > room || !goes_with(own->jobs[0], job)))
+        const mm_job *job = queue->first;
+        const mm_task_kind *kind = job->kind;
+        if (own->job_count > 0 && (kind != own->jobs[0]->kind || rows + kind->rows(job) > room ||
+                                   !kind->goes_with(own->jobs[0], job)))
             break;
-        (void)mm_job_list_pop(queue);
-        job->state = MM_JOB_RUNNING;
-        job->owned = true;
-        mm_job_retain(job);
-        rows += rows_of(job);
-        own->jobs[own->job_count++] = job;
+        rows += kind->rows(job);
+        own->jobs[own->job_count++] = take_one_locked(own->worker, queue);
     }
 }
 
-// All sequences of the jobs as one; the arrays are the caller's to free.
-static mm_status merge(mm_embedding_job *out, float **vectors, const mm_workplace *own,
-                       mm_error *error) {
-    size_t count = 0, rows = 0;
-    for (size_t i = 0; i < own->job_count; i++) {
-        count += own->jobs[i]->work.count;
-        rows += rows_of(own->jobs[i]);
-    }
-    *out = own->jobs[0]->work;
-    out->count = count;
-    out->prompt = NULL;
-    out->owned_prompt = NULL;
-    out->truncated = NULL; // of no interest here
-    out->ids = mm_array_realloc(NULL, rows, sizeof(*out->ids));
-    out->starts = mm_array_realloc(NULL, count + 1, sizeof(*out->starts));
-    out->tokens = mm_array_realloc(NULL, count, sizeof(*out->tokens));
-    *vectors = mm_array_realloc(NULL, count * (size_t)out->dimension, sizeof(**vectors));
-    if (!out->ids || !out->starts || !out->tokens || !*vectors)
-        return mm_fail_memory(error, "a batch of requests");
-    size_t at = 0;
-    out->starts[0] = 0;
-    for (size_t i = 0; i < own->job_count; i++) {
-        const mm_embedding_job *work = &own->jobs[i]->work;
-        memcpy(out->tokens + at, work->tokens, work->count * sizeof(*work->tokens));
-        memcpy(out->ids + out->starts[at], work->ids, rows_of(own->jobs[i]) * sizeof(*work->ids));
-        for (size_t k = 1; k <= work->count; k++)
-            out->starts[at + k] = out->starts[at] + work->starts[k];
-        at += work->count;
-    }
-    return MM_STATUS_OK;
+mm_job *mm_task_run_more(const mm_task_run *run) {
+    mm_worker *worker = run->worker;
+    mm_deployment *deployment = worker->deployment;
+    mm_manager *manager = deployment->manager;
+    mm_job *taken = NULL;
+    pthread_mutex_lock(&manager->lock);
+    mm_job_list *queue = next_queue_locked(deployment);
+    const mm_job *job = queue->first;
+    if (worker->state == MM_WORKER_ON && job && job->kind == run->kind)
+        taken = take_one_locked(worker, queue);
+    pthread_mutex_unlock(&manager->lock);
+    return taken;
 }
 
-static bool run_merged(mm_workplace *own) {
-    mm_embedding_job all;
-    float *vectors = NULL;
-    const mm_embedder *embedder = own->deployment->embedder;
-    mm_status status = merge(&all, &vectors, own, NULL);
-    if (!status)
-        status = mm_embedder_run(embedder, own->session, &all, vectors, NULL);
-    const float *from = vectors;
-    for (size_t i = 0; i < own->job_count && !status; i++) {
-        mm_result *result = own->jobs[i]->result;
-        size_t values = result->count * result->dimension;
-        memcpy(result->vectors, from, values * sizeof(*from));
-        from += values;
-        own->status[i] = MM_STATUS_OK;
-    }
-    mm_free(all.ids);
-    mm_free(all.starts);
-    mm_free(all.tokens);
-    mm_free(vectors);
-    return status == MM_STATUS_OK;
+void mm_task_run_done(const mm_task_run *run, mm_job *job, mm_status status,
+                      const mm_error *error) {
+    mm_worker *worker = run->worker;
+    mm_manager *manager = worker->deployment->manager;
+    mm_result *result = job->result;
+    int64_t ended = mm_clock_now_ns();
+    result->worker_id = worker->index;
+    result->timing.queue_ms = (double)(job->running_ns - job->queued_ns) * 1e-6;
+    result->timing.compute_ms = (double)(ended - job->running_ns) * 1e-6;
+    result->timing.total_ms = (double)(ended - job->started_ns) * 1e-6;
+    pthread_mutex_lock(&manager->lock);
+    worker->running--;
+    mm_job_detach_locked(job);
+    if (job->state != MM_JOB_DONE) // else it timed out meanwhile
+        mm_job_finish_locked(job, status, status ? error : NULL);
+    pthread_mutex_unlock(&manager->lock);
+    mm_job_release(job);
 }
 
 static void run(mm_workplace *own) {
     mm_status status = MM_STATUS_OK;
     mm_error error = {0};
-    int64_t begun = mm_clock_now_ns();
     if (!own->session)
         status = make_session(own, own->threads, &error);
-    // What fails together is run one by one, so that each gets its own answer.
-    bool merged = !status && own->job_count > 1 && run_merged(own);
-    for (size_t i = 0; i < own->job_count && !merged; i++) {
-        mm_job *job = own->jobs[i];
-        own->errors[i] = error;
-        own->status[i] = status
-                             ? status
-                             : mm_embedder_run(own->deployment->embedder, own->session, &job->work,
-                                               job->result->vectors, &own->errors[i]);
-    }
-    int64_t ended = mm_clock_now_ns();
-    for (size_t i = 0; i < own->job_count; i++) {
-        mm_job *job = own->jobs[i];
-        mm_result *result = job->result;
-        result->worker_id = own->worker->index;
-        result->tokens = job->work.tokens;
-        result->truncated = job->work.truncated;
-        job->work.tokens = NULL;
-        job->work.truncated = NULL;
-        if (job->returns_ids) {
-            result->ids = job->work.ids;
-            result->starts = job->work.starts;
-            job->work.ids = NULL;
-            job->work.starts = NULL;
-        }
-        result->timing.queue_ms = (double)(begun - job->queued_ns) * 1e-6;
-        result->timing.compute_ms = (double)(ended - begun) * 1e-6;
-        result->timing.total_ms = (double)(ended - job->started_ns) * 1e-6;
-    }
-}
-
-static void complete_locked(mm_workplace *own) {
-    for (size_t i = 0; i < own->job_count; i++) {
-        mm_job *job = own->jobs[i];
-        mm_job_detach_locked(job);
-        if (job->state != MM_JOB_DONE) // else it timed out meanwhile
-            mm_job_finish_locked(job, own->status[i], own->status[i] ? &own->errors[i] : NULL);
-    }
+    const mm_task_run all = {.kind = own->jobs[0]->kind,
+                             .model = own->deployment->loaded,
+                             .session = own->session,
+                             .jobs = own->jobs,
+                             .count = own->job_count,
+                             .worker = own->worker};
+    if (!status)
+        all.kind->run(&all);
+    for (size_t i = 0; i < own->job_count && status; i++)
+        mm_task_run_done(&all, own->jobs[i], status, &error);
 }
 
 // ---- The thread --------------------------------------------------------------------------------
 
 static void work_locked(mm_workplace *own) {
     mm_manager *manager = own->deployment->manager;
-    own->worker->busy = true;
     take_locked(own);
     pthread_mutex_unlock(&manager->lock);
     run(own);
-    pthread_mutex_lock(&manager->lock);
-    own->worker->busy = false;
-    complete_locked(own);
-    pthread_mutex_unlock(&manager->lock);
-    for (size_t i = 0; i < own->job_count; i++)
-        mm_job_release(own->jobs[i]);
     pthread_mutex_lock(&manager->lock);
 }
 

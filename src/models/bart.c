@@ -176,6 +176,8 @@ static mm_status bind(void **state, mm_model_info *info, const mm_config *config
 const mm_model_family mm_family_bart = {
     .name = "bart",
     .model_types = (const char *const[]){"bart", "mbart", "pegasus", NULL},
+    .decoder_tensors = (const char *const[]){"model.decoder.layers.0.fc1.weight",
+                                             "decoder.layers.0.fc1.weight", NULL},
     .bind = bind,
     .free = mm_seq2seq_free,
     .start = mm_seq2seq_start,

@@ -76,6 +76,18 @@ mm_status mm_model_check_type(const mm_config *config, mm_model_use use, mm_erro
     return MM_STATUS_OK;
 }
 
+bool mm_model_can(const mm_config *config, const mm_checkpoint *checkpoint, mm_model_use use) {
+    const mm_model_family *family = find_family(mm_config_model_type(config));
+    if (!family)
+        return false;
+    if (use == MM_MODEL_EMBEDS)
+        return family->encode != NULL;
+    const char *const *name = family->decoder_tensors;
+    while (name && *name && !mm_checkpoint_find(checkpoint, *name))
+        name++;
+    return name && *name;
+}
+
 mm_status mm_model_bind(mm_model **out, const mm_config *config, const mm_checkpoint *checkpoint,
                         mm_weights *weights, mm_model_use use, mm_error *error) {
     *out = NULL;

@@ -63,11 +63,15 @@ static mm_status open_transformer(mm_embedder *embedder, const char *directory, 
         status = mm_checkpoint_open(&embedder->checkpoint, directory, error);
     if (!status)
         status = mm_model_bind(&embedder->model, config, embedder->checkpoint, embedder->weights,
-                               MM_MODEL_EMBEDS, error);
+                               mm_model_can(config, embedder->checkpoint, MM_MODEL_GENERATES)
+                                   ? MM_MODEL_GENERATES // one model for both tasks
+                                   : MM_MODEL_EMBEDS,
+                               error);
     if (!status)
         status = mm_tokenizer_open(&embedder->tokenizer, directory, error);
     if (!status && limits.lower_case)
         status = mm_tokenizer_prepend_lowercase(embedder->tokenizer, error);
+    embedder->lower_cases = limits.lower_case;
     if (!status)
         status = set_max_length(embedder, &limits, config, error);
     mm_config_free(config);
@@ -111,7 +115,8 @@ mm_status mm_embedder_open(mm_embedder **out, const char *directory, const char 
     if (!status && embedder->modules.from_file)
         status = mm_prompts_read(&embedder->prompts, directory, error);
     if (!status)
-        status = mm_embedder_set_fingerprint(embedder, directory, error);
+        status = mm_fingerprint_make(embedder->fingerprint, dtype, embedder->checkpoint,
+                                     &embedder->modules, directory, error);
     if (status) {
         mm_embedder_free(embedder);
         return status;

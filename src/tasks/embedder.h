@@ -6,7 +6,7 @@
 //     pooling_config.c  1_Pooling/config.json
 //     limits.c          sentence_bert_config.json: length and lower-casing
 //     prompts.c         config_sentence_transformers.json, built-in prompts, the choice of one
-//     fingerprint.c     what identifies the vectors
+//     fingerprint.c     what identifies a model's answers
 //     embedding_job.c   texts to token ids, on the caller's thread
 //     embedding_run.c   token ids to vectors, on a worker
 #ifndef MM_TASKS_EMBEDDER_H
@@ -114,6 +114,7 @@ struct mm_embedder {
     mm_modules modules;
     mm_prompts prompts;
     size_t max_length;
+    bool lower_cases; // the tokenizer does, because the limits ask for it
     int64_t parameters;
     size_t file_bytes;
     bool loaded;
@@ -121,7 +122,9 @@ struct mm_embedder {
 };
 
 const char *mm_compute_dtype_name(mm_compute_dtype dtype); // "f32", "bf16"
-mm_status mm_embedder_set_fingerprint(mm_embedder *embedder, const char *directory,
-                                      mm_error *error);
+// Over a model's weights and files; `modules` NULL for one that is no sentence transformer.
+mm_status mm_fingerprint_make(char out[MM_FINGERPRINT_DIGITS + 1], mm_compute_dtype dtype,
+                              const mm_checkpoint *checkpoint, const mm_modules *modules,
+                              const char *directory, mm_error *error);
 
 #endif

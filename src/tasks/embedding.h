@@ -9,6 +9,7 @@
 
 #include "compute/backend.h"
 #include "models/model.h"
+#include "tasks/truncate.h"
 #include "text/tokenizer.h"
 
 typedef struct mm_embedder mm_embedder;
@@ -34,11 +35,6 @@ size_t mm_embedder_file_bytes(const mm_embedder *embedder);
 const char *mm_embedder_fingerprint(const mm_embedder *embedder);
 
 typedef enum mm_input_role { MM_ROLE_NONE, MM_ROLE_QUERY, MM_ROLE_DOCUMENT } mm_input_role;
-typedef enum mm_truncate {
-    MM_TRUNCATE_ON_RIGHT,
-    MM_TRUNCATE_ON_LEFT,
-    MM_TRUNCATE_ERROR
-} mm_truncate;
 
 typedef struct mm_embedding_options { // zero = the repository's own
     const char *prompt;               // literal; wins over prompt_name, which wins over input_role

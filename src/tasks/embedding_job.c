@@ -125,16 +125,6 @@ static mm_status set_prompt(job_maker *maker, const mm_embedding_options *option
 
 // ---- Sequences ---------------------------------------------------------------------------------
 
-static mm_status too_long(size_t index, size_t length, size_t limit, mm_error *error) {
-    mm_status status = mm_fail(error, MM_STATUS_INPUT_TOO_LONG,
-                               "text %zu has %zu tokens, the limit is %zu; shorten it or let "
-                               "\"truncate\" cut it",
-                               index, length, limit);
-    mm_error_details(error, "{\"index\": %zu, \"tokens\": %zu, \"limit\": %zu}", index, length,
-                     limit);
-    return status;
-}
-
 // The one place where ids are held against the word table; no operation checks them again.
 static mm_status check_ids(const job_maker *maker, size_t index, const int32_t *ids, size_t count,
                            mm_status failure) {
@@ -208,8 +198,8 @@ static mm_status add_text(job_maker *maker, size_t index, const char *text, size
     if (status == MM_STATUS_INVALID_REQUEST)
         return not_utf8(index, text, length, maker->error);
     if (!status && encoding->truncated && job->options.truncate == MM_TRUNCATE_ERROR)
-        return too_long(index, encoding->full_count, maker->encode.truncation.max_length,
-                        maker->error);
+        return mm_input_too_long(index, encoding->full_count, maker->encode.truncation.max_length,
+                                 maker->error);
     if (!status && encoding->count > maker->encode.truncation.max_length)
         return mm_fail(maker->error, MM_STATUS_INTERNAL,
                        "the tokenizer gave text %zu %zu tokens where %zu are allowed", index,
@@ -224,17 +214,12 @@ static mm_status add_text(job_maker *maker, size_t index, const char *text, size
 
 // Ids are taken as they are; only their number and range are checked.
 static mm_status add_ids(job_maker *maker, size_t index, const int32_t *ids, size_t count) {
-    const size_t limit = maker->encode.truncation.max_length;
-    const mm_truncate truncate = maker->job->options.truncate;
-    bool cut = count > limit;
-    if (cut && truncate == MM_TRUNCATE_ERROR)
-        return too_long(index, count, limit, maker->error);
-    if (cut) {
-        ids += truncate == MM_TRUNCATE_ON_LEFT ? count - limit : 0;
-        count = limit;
-    }
-    mm_status status = check_ids(maker, index, ids, count, MM_STATUS_INVALID_REQUEST);
-    return status ? status : add_sequence(maker, index, ids, count, cut);
+    const size_t whole = count;
+    mm_status status = mm_truncate_ids(&ids, &count, index, maker->encode.truncation.max_length,
+                                       maker->job->options.truncate, maker->error);
+    if (!status)
+        status = check_ids(maker, index, ids, count, MM_STATUS_INVALID_REQUEST);
+    return status ? status : add_sequence(maker, index, ids, count, count < whole);
 }
 
 // ---- Jobs --------------------------------------------------------------------------------------

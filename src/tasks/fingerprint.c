@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What identifies the vectors an embedder gives: a SHA-256 over the weights (headers and samples,
+// What identifies the answers of a model: a SHA-256 over the weights (headers and samples,
 // not all bytes: loading must stay fast), every small file that has a say, the dtype and the
 // engine's version.
 #include "tasks/embedder.h"
@@ -60,11 +60,12 @@ static mm_status update_files(digest *sha, const char *directory, const char *co
 }
 
 // Prompts and limits count too: two folders with one fingerprint answer alike in every respect.
-static mm_status update_all(digest *sha, const mm_embedder *embedder, const char *directory,
-                            mm_error *error) {
+static mm_status update_all(digest *sha, mm_compute_dtype dtype, const mm_checkpoint *checkpoint,
+                            const mm_modules *modules, const char *directory, mm_error *error) {
     static const char *const root_files[] = {"modules.json", "config_sentence_transformers.json",
                                              NULL};
     static const char *const module_files[] = {"config.json",
+                                               "generation_config.json",
                                                "sentence_bert_config.json",
                                                "sentence_roberta_config.json",
                                                "sentence_distilbert_config.json",
@@ -88,12 +89,14 @@ static mm_status update_all(digest *sha, const mm_embedder *embedder, const char
                                                "target.spm",
                                                NULL};
     update_part(sha, MM_VERSION_TEXT, strlen(MM_VERSION_TEXT));
-    const char *dtype = mm_compute_dtype_name(embedder->dtype);
-    update_part(sha, dtype, strlen(dtype));
-    mm_checkpoint_fingerprint(embedder->checkpoint, update, sha);
+    const char *name = mm_compute_dtype_name(dtype);
+    update_part(sha, name, strlen(name));
+    mm_checkpoint_fingerprint(checkpoint, update, sha);
+    if (!modules)
+        return update_files(sha, directory, module_files, error);
     mm_status status = update_files(sha, directory, root_files, error);
-    for (size_t i = 0; i < embedder->modules.count && !status; i++) {
-        const mm_module *module = &embedder->modules.items[i];
+    for (size_t i = 0; i < modules->count && !status; i++) {
+        const mm_module *module = &modules->items[i];
         if (module->checkpoint)
             mm_checkpoint_fingerprint(module->checkpoint, update, sha);
         if (module->directory)
@@ -102,8 +105,9 @@ static mm_status update_all(digest *sha, const mm_embedder *embedder, const char
     return status;
 }
 
-mm_status mm_embedder_set_fingerprint(mm_embedder *embedder, const char *directory,
-                                      mm_error *error) {
+mm_status mm_fingerprint_make(char out[MM_FINGERPRINT_DIGITS + 1], mm_compute_dtype dtype,
+                              const mm_checkpoint *checkpoint, const mm_modules *modules,
+                              const char *directory, mm_error *error) {
     unsigned char bytes[EVP_MAX_MD_SIZE];
     unsigned int length = 0;
     mm_status status;
@@ -112,7 +116,7 @@ mm_status mm_embedder_set_fingerprint(mm_embedder *embedder, const char *directo
         status = mm_fail_memory(error, "a SHA-256 context");
         goto done;
     }
-    status = update_all(&sha, embedder, directory, error);
+    status = update_all(&sha, dtype, checkpoint, modules, directory, error);
     if (status)
         goto done;
     if (sha.failed || EVP_DigestFinal_ex(sha.context, bytes, &length) != 1 ||
@@ -121,9 +125,10 @@ mm_status mm_embedder_set_fingerprint(mm_embedder *embedder, const char *directo
         goto done;
     }
     for (unsigned int i = 0; i < length; i++) {
-        embedder->fingerprint[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
-        embedder->fingerprint[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
+        out[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
+        out[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
     }
+    out[MM_FINGERPRINT_DIGITS] = '\0';
 done:
     EVP_MD_CTX_free(sha.context);
     return status;

@@ -9,6 +9,7 @@
 #include "compute/backend.h"
 #include "models/model.h"
 #include "tasks/generation_settings.h"
+#include "tasks/truncate.h"
 #include "text/tokenizer.h"
 
 #include <stdatomic.h>
@@ -35,16 +36,22 @@ typedef struct mm_generation_job {
     mm_generation_settings settings; // resolved
 } mm_generation_job;
 
-// `texts` are `lengths` bytes long and must be UTF-8 (else INVALID_REQUEST with details.index);
-// longer ones than the model's limit are cut on the right. `parameters` is a JSON object of
-// generate()'s arguments, or NULL.
+typedef struct mm_generation_options { // zero = the model's own
+    const json_t *parameters;          // an object of generate()'s arguments, or NULL
+    const char *task; // an entry of the model's task_specific_params: parameters that those of the
+                      // call go before, and a prefix for texts; or NULL
+    mm_truncate truncate;
+} mm_generation_options;
+
+// `texts` are `lengths` bytes long and must be UTF-8 (else INVALID_REQUEST with details.index).
+// INPUT_TOO_LONG (details.index) with MM_TRUNCATE_ERROR. `options` may be NULL.
 mm_status mm_generation_job_create(mm_generation_job *out, const mm_generator *generator,
                                    const char *const *texts, const size_t *lengths, size_t count,
-                                   const json_t *parameters, mm_error *error);
+                                   const mm_generation_options *options, mm_error *error);
 // The same from token ids that are used as they are.
 mm_status mm_generation_job_from_ids(mm_generation_job *out, const mm_generator *generator,
                                      const int32_t *const *ids, const size_t *lengths, size_t count,
-                                     const json_t *parameters, mm_error *error);
+                                     const mm_generation_options *options, mm_error *error);
 void mm_generation_job_free(mm_generation_job *job); // leaves a zeroed one
 
 // num_return_sequences texts for each source, source by source, best first.

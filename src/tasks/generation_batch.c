@@ -13,7 +13,7 @@
 mm_status mm_generation_batch_create(mm_generation_batch **out, const mm_generator *generator,
                                      mm_session *session, mm_error *error) {
     *out = NULL;
-    if (!generator->loaded)
+    if (!mm_generator_is_loaded(generator))
         return mm_fail(error, MM_STATUS_INTERNAL, "a model was run before it was loaded");
     mm_generation_batch *batch = mm_calloc(1, sizeof *batch);
     if (!batch)
@@ -123,8 +123,13 @@ static void finish(mm_generation_batch *batch, mm_batch_entry **link) {
     }
     if (!entry->status)
         entry->status = pack(&result, entry, &entry->error);
-    entry->done(entry->events.context, entry->status, &entry->error, &result);
+    // The job may be gone when its caller has been told.
+    const mm_batch_entry told = {.events = entry->events,
+                                 .done = entry->done,
+                                 .status = entry->status,
+                                 .error = entry->error};
     free_entry(entry);
+    told.done(told.events.context, told.status, &told.error, &result);
 }
 
 void mm_generation_batch_free(mm_generation_batch *batch) {

@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tasks/generator.h"
 
+#include "base/buffer.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 
 #include <string.h>
 
 // ---- Opening -----------------------------------------------------------------------------------
+
+// What the files say about generating.
+static mm_status open_settings(mm_generator *generator, const char *directory,
+                               const mm_config *config, mm_error *error) {
+    const json_t *json = mm_config_json(config);
+    generator->tasks = json_incref(json_object_get(json, "task_specific_params"));
+    return mm_generation_settings_open(&generator->settings, directory, json, error);
+}
 
 static mm_status open_files(mm_generator *generator, const char *directory, mm_error *error) {
     mm_config *config = NULL;
@@ -22,8 +32,10 @@ static mm_status open_files(mm_generator *generator, const char *directory, mm_e
         status = mm_model_bind(&generator->model, config, generator->checkpoint, generator->weights,
                                MM_MODEL_GENERATES, error);
     if (!status)
-        status = mm_generation_settings_open(&generator->settings, directory,
-                                             mm_config_json(config), error);
+        status = open_settings(generator, directory, config, error);
+    if (!status)
+        status = mm_fingerprint_make(generator->fingerprint, generator->dtype,
+                                     generator->checkpoint, NULL, directory, error);
     mm_config_free(config);
     return status;
 }
@@ -52,6 +64,13 @@ mm_status mm_generator_open_model(mm_generator **out, const char *directory, mm_
     return MM_STATUS_OK;
 }
 
+// A source may be as long as the tokenizer says, if the model has positions for it.
+static void limit_sources(mm_generator *generator) {
+    const size_t limit = mm_tokenizer_model_max_length(generator->tokenizer);
+    if (limit > 0 && limit < generator->max_length)
+        generator->max_length = limit;
+}
+
 mm_status mm_generator_open(mm_generator **out, const char *directory, mm_backend *backend,
                             mm_compute_dtype dtype, mm_error *error) {
     mm_status status = mm_generator_open_model(out, directory, backend, dtype, error);
@@ -64,14 +83,46 @@ mm_status mm_generator_open(mm_generator **out, const char *directory, mm_backen
         *out = NULL;
         return status;
     }
-    const size_t limit = mm_tokenizer_model_max_length(generator->tokenizer);
-    if (limit > 0 && limit < generator->max_length)
-        generator->max_length = limit;
+    limit_sources(generator);
     return MM_STATUS_OK;
 }
 
+mm_status mm_generator_open_beside(mm_generator **out, const char *directory,
+                                   const mm_embedder *embedder, mm_error *error) {
+    *out = NULL;
+    mm_generator *generator = mm_calloc(1, sizeof *generator);
+    if (!generator)
+        return mm_fail_memory(error, "a generator");
+    *generator = (mm_generator){.backend = embedder->backend,
+                                .dtype = embedder->dtype,
+                                .tokenizer = embedder->lower_cases ? NULL : embedder->tokenizer,
+                                .weights = embedder->weights,
+                                .model = embedder->model,
+                                .host = embedder};
+    memcpy(generator->fingerprint, embedder->fingerprint, sizeof generator->fingerprint);
+    mm_config *config = NULL;
+    mm_status status = mm_config_open(&config, directory, error);
+    if (!status)
+        status = open_settings(generator, directory, config, error);
+    if (!status && !generator->tokenizer)
+        status = mm_tokenizer_open(&generator->tokenizer, directory, error);
+    mm_config_free(config);
+    if (status) {
+        mm_generator_free(generator);
+        return status;
+    }
+    generator->max_length = (size_t)mm_generator_model(generator)->max_positions;
+    limit_sources(generator);
+    *out = generator;
+    return MM_STATUS_OK;
+}
+
+bool mm_generator_is_loaded(const mm_generator *generator) {
+    return generator->host ? generator->host->loaded : generator->loaded;
+}
+
 mm_status mm_generator_load(mm_generator *generator, int threads, mm_error *error) {
-    if (generator->loaded)
+    if (mm_generator_is_loaded(generator))
         return MM_STATUS_OK;
     mm_status status = mm_weights_pack(generator->weights, generator->checkpoint, threads, error);
     if (status)
@@ -85,10 +136,14 @@ void mm_generator_free(mm_generator *generator) {
     if (!generator)
         return;
     mm_generation_settings_free(&generator->settings);
-    mm_tokenizer_free(generator->tokenizer);
-    mm_model_free(generator->model);
-    mm_weights_free(generator->weights);
-    mm_checkpoint_free(generator->checkpoint);
+    json_decref(generator->tasks);
+    if (!generator->host || generator->tokenizer != generator->host->tokenizer)
+        mm_tokenizer_free(generator->tokenizer);
+    if (!generator->host) {
+        mm_model_free(generator->model);
+        mm_weights_free(generator->weights);
+        mm_checkpoint_free(generator->checkpoint);
+    }
     mm_free(generator);
 }
 
@@ -106,17 +161,44 @@ size_t mm_generator_max_length(const mm_generator *generator) {
 
 // ---- Jobs --------------------------------------------------------------------------------------
 
+// An entry of task_specific_params; NULL with MM_STATUS_OK when none is asked for.
+static mm_status find_task(const json_t **out, const mm_generator *generator, const char *task,
+                           mm_error *error) {
+    *out = NULL;
+    if (!task)
+        return MM_STATUS_OK;
+    *out = json_object_get(generator->tasks, task);
+    if (json_is_object(*out))
+        return MM_STATUS_OK;
+    mm_buffer names;
+    mm_buffer_init(&names, 512);
+    bool ok = true;
+    for (void *at = json_object_iter(generator->tasks); at && ok;
+         at = json_object_iter_next(generator->tasks, at))
+        ok = mm_buffer_printf(&names, "%s%s", names.length ? ", " : "", json_object_iter_key(at));
+    mm_status status = mm_fail(error, MM_STATUS_INVALID_PARAMETER,
+                               "task is \"%.64s\"; this model's task_specific_params have %s", task,
+                               names.length ? names.data : "no entries");
+    mm_error_details(error, "{\"parameter\": \"task\"}");
+    mm_buffer_free(&names);
+    return status;
+}
+
 // The settings, and room for `count` sources.
 static mm_status begin_job(mm_generation_job *job, const mm_generator *generator, size_t count,
-                           const json_t *parameters, mm_error *error) {
+                           const json_t *task, const mm_generation_options *options,
+                           mm_error *error) {
     const mm_model_info *info = mm_generator_model(generator);
     const int64_t positions =
         info->max_positions < MM_LONGEST_OUTPUT ? info->max_positions : MM_LONGEST_OUTPUT;
     *job = (mm_generation_job){0};
     mm_status status = mm_generation_settings_copy(&job->settings, &generator->settings, error);
-    if (!status && parameters)
-        status = mm_generation_settings_read(&job->settings, parameters, MM_FROM_CALL, "the call",
-                                             error);
+    if (!status && task)
+        status = mm_generation_settings_read(&job->settings, task, MM_FROM_MODEL_CONFIG,
+                                             "task_specific_params", error);
+    if (!status && options && options->parameters)
+        status = mm_generation_settings_read(&job->settings, options->parameters, MM_FROM_CALL,
+                                             "the call", error);
     if (!status)
         status = mm_generation_settings_resolve(&job->settings, info->vocab_size, positions, error);
     if (status)
@@ -132,14 +214,13 @@ static mm_status append_source(mm_generation_job *job, const mm_generator *gener
     const size_t index = job->count, start = job->starts[index];
     const int64_t vocab_size = mm_generator_model(generator)->vocab_size;
     mm_status status = MM_STATUS_OK;
-    if (length == 0 || length > generator->max_length)
-        status = mm_fail(error, length == 0 ? MM_STATUS_INVALID_REQUEST : MM_STATUS_INPUT_TOO_LONG,
-                         "source %zu has %zu tokens; 1 to %zu can be read", index, length,
-                         generator->max_length);
+    if (length == 0)
+        status = mm_fail(error, MM_STATUS_INVALID_REQUEST,
+                         "text %zu has no tokens; there is nothing to answer", index);
     for (size_t i = 0; i < length && !status; i++) {
         if (ids[i] < 0 || ids[i] >= vocab_size)
             status = mm_fail(error, MM_STATUS_INVALID_REQUEST,
-                             "source %zu holds the id %d; the vocabulary has %lld", index, ids[i],
+                             "text %zu holds the id %d; the vocabulary has %lld", index, ids[i],
                              (long long)vocab_size);
     }
     if (status) {
@@ -155,25 +236,56 @@ static mm_status append_source(mm_generation_job *job, const mm_generator *gener
     return MM_STATUS_OK;
 }
 
+// A text, behind the prefix of its task.
+static mm_status add_text(mm_generation_job *job, const mm_generator *generator,
+                          mm_encoding *encoding, mm_buffer *text, size_t prefix_length,
+                          const mm_encode_options *encode, mm_truncate truncate, mm_error *error) {
+    const size_t index = job->count;
+    mm_status status = mm_tokenizer_encode(generator->tokenizer, encoding, text->data, text->length,
+                                           NULL, 0, encode, error);
+    if (status == MM_STATUS_INVALID_REQUEST) {
+        size_t offset = 0;
+        (void)mm_utf8_valid(text->data, text->length, &offset);
+        offset -= offset < prefix_length ? offset : prefix_length;
+        (void)mm_fail(error, status, "text %zu is not valid UTF-8 at byte %zu", index, offset);
+        mm_error_details(error, "{\"index\": %zu, \"byte\": %zu}", index, offset);
+    }
+    if (!status && encoding->truncated && truncate == MM_TRUNCATE_ERROR)
+        return mm_input_too_long(index, encoding->full_count, generator->max_length, error);
+    if (!status)
+        job->truncated[index] = encoding->truncated;
+    return status ? status : append_source(job, generator, encoding->ids, encoding->count, error);
+}
+
 mm_status mm_generation_job_create(mm_generation_job *out, const mm_generator *generator,
                                    const char *const *texts, const size_t *lengths, size_t count,
-                                   const json_t *parameters, mm_error *error) {
-    mm_encoding encoding = {0};
-    const mm_encode_options options = {
+                                   const mm_generation_options *options, mm_error *error) {
+    const mm_truncate truncate = options ? options->truncate : MM_TRUNCATE_ON_RIGHT;
+    const mm_encode_options encode = {
         .add_special_tokens = true,
-        .truncation = {.max_length = generator->max_length},
+        .truncation = {.max_length = generator->max_length,
+                       .side =
+                           truncate == MM_TRUNCATE_ON_LEFT ? MM_TRUNCATE_LEFT : MM_TRUNCATE_RIGHT},
     };
-    mm_status status = begin_job(out, generator, count, parameters, error);
+    mm_encoding encoding = {0};
+    mm_buffer text;
+    mm_buffer_init(&text, SIZE_MAX / 2);
+    *out = (mm_generation_job){0};
+    const json_t *task;
+    mm_status status = find_task(&task, generator, options ? options->task : NULL, error);
+    if (!status)
+        status = begin_job(out, generator, count, task, options, error);
+    const json_t *prefix = json_object_get(task, "prefix");
     for (size_t i = 0; i < count && !status; i++) {
-        status = mm_tokenizer_encode(generator->tokenizer, &encoding, texts[i], lengths[i], NULL, 0,
-                                     &options, error);
-        if (status)
-            mm_error_details(error, "{\"index\": %zu}", i);
-        if (!status)
-            out->truncated[i] = encoding.truncated;
-        if (!status)
-            status = append_source(out, generator, encoding.ids, encoding.count, error);
+        mm_buffer_clear(&text);
+        if (!mm_buffer_append(&text, json_string_value(prefix), json_string_length(prefix)) ||
+            !mm_buffer_append(&text, texts[i], lengths[i]))
+            status = mm_fail_memory(error, "a text behind its prefix");
+        else
+            status = add_text(out, generator, &encoding, &text, json_string_length(prefix), &encode,
+                              truncate, error);
     }
+    mm_buffer_free(&text);
     mm_encoding_free(&encoding);
     if (status)
         mm_generation_job_free(out);
@@ -182,10 +294,22 @@ mm_status mm_generation_job_create(mm_generation_job *out, const mm_generator *g
 
 mm_status mm_generation_job_from_ids(mm_generation_job *out, const mm_generator *generator,
                                      const int32_t *const *ids, const size_t *lengths, size_t count,
-                                     const json_t *parameters, mm_error *error) {
-    mm_status status = begin_job(out, generator, count, parameters, error);
-    for (size_t i = 0; i < count && !status; i++)
-        status = append_source(out, generator, ids[i], lengths[i], error);
+                                     const mm_generation_options *options, mm_error *error) {
+    *out = (mm_generation_job){0};
+    const json_t *task;
+    mm_status status = find_task(&task, generator, options ? options->task : NULL, error);
+    if (!status)
+        status = begin_job(out, generator, count, task, options, error);
+    for (size_t i = 0; i < count && !status; i++) {
+        const int32_t *kept = ids[i];
+        size_t length = lengths[i];
+        status = mm_truncate_ids(&kept, &length, i, generator->max_length,
+                                 options ? options->truncate : MM_TRUNCATE_ON_RIGHT, error);
+        if (!status)
+            out->truncated[i] = length < lengths[i];
+        if (!status)
+            status = append_source(out, generator, kept, length, error);
+    }
     if (status)
         mm_generation_job_free(out);
     return status;

@@ -11,6 +11,7 @@
 #ifndef MM_TASKS_GENERATOR_H
 #define MM_TASKS_GENERATOR_H
 
+#include "tasks/embedder.h"
 #include "tasks/generation.h"
 
 struct mm_generator {
@@ -21,8 +22,12 @@ struct mm_generator {
     mm_weights *weights;
     mm_model *model;
     mm_generation_settings settings; // the model's own
+    json_t *tasks;                   // the config's task_specific_params, or NULL
     size_t max_length;               // of a source
     bool loaded;
+    // Its tokenizer, weights and model are the embedder's beside which it was opened; else NULL.
+    const mm_embedder *host;
+    char fingerprint[MM_FINGERPRINT_DIGITS + 1];
 };
 
 // Longer than any model writes; a session's attention has room for it.
@@ -30,8 +35,13 @@ enum { MM_LONGEST_OUTPUT = 1 << 16 };
 // Tokens of sources that are read together at most; one source never has more.
 int64_t mm_generator_rows_read(const mm_generator *generator);
 
+bool mm_generator_is_loaded(const mm_generator *generator);
 // Everything but the tokenizer.
 mm_status mm_generator_open_model(mm_generator **out, const char *directory, mm_backend *backend,
                                   mm_compute_dtype dtype, mm_error *error);
+// A generator for the model that an embedder holds, which must be able to generate and must live
+// longer. It is loaded with the embedder.
+mm_status mm_generator_open_beside(mm_generator **out, const char *directory,
+                                   const mm_embedder *embedder, mm_error *error);
 
 #endif

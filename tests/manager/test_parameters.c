@@ -113,6 +113,38 @@ static void test_refusals(void **state) {
     mm_request_free(request);
 }
 
+// Lists and the like come as JSON, or as text of it; a copy has its own.
+static void test_json_values(void **state) {
+    (void)state;
+    mm_request *request = new_request(), *copy;
+    mm_error e = {0};
+    assert_ok(mm_request_set_json(request, "bad_words_ids", "[[5], [6, 7]]", &e), e);
+    assert_ok(mm_request_set_json(request, "early_stopping", "true", &e), e);
+    assert_ok(mm_request_set_json(request, "early_stopping", "never", &e), e);
+    assert_ok(mm_request_set_integer(request, "num_beams", 3, &e), e);
+    assert_ok(mm_request_set_integer(request, "max_length", 9, &e), e);
+    assert_ok(mm_request_set_number(request, "length_penalty", 0.5, &e), e);
+    const mm_status bad = MM_STATUS_INVALID_PARAMETER;
+    check_refused(mm_request_set_json(request, "bad_words_ids", "[5", &e), bad, &e,
+                  "bad_words_ids");
+    check_refused(mm_request_set_json(request, "bad_words_ids", "\xFF", &e), bad, &e,
+                  "bad_words_ids");
+    check_refused(mm_request_set_json(request, "num_beams", "3", &e), bad, &e, "num_beams");
+    check_refused(mm_request_set_text(request, "bad_words_ids", "[[5]]", &e), bad, &e,
+                  "bad_words_ids");
+    assert_ok(mm_request_copy(&copy, request, &e), e);
+    assert_ok(mm_request_set_null(request, "bad_words_ids", &e), e);
+    mm_request_free(request);
+    json_t *arguments;
+    assert_ok(mm_request_generate_arguments(&arguments, copy, &e), e);
+    char *text = json_dumps(arguments, JSON_SORT_KEYS | JSON_COMPACT);
+    assert_string_equal(text, "{\"bad_words_ids\":[[5],[6,7]],\"early_stopping\":\"never\","
+                              "\"length_penalty\":0.5,\"max_length\":9,\"num_beams\":3}");
+    mm_free(text);
+    json_decref(arguments);
+    mm_request_free(copy);
+}
+
 static void test_data_and_copy(void **state) {
     (void)state;
     mm_request *request = new_request();
@@ -193,6 +225,9 @@ static void test_json(void **state) {
 
 #define HEAD "{\"task_type\": \"embedding\", \"model_name\": \"m\", "
 
+#define GENERATE                                                                                   \
+    "{\"task_type\": \"text_generation\", \"model_name\": \"m\", \"task_data\": \"a\", "
+
 static void test_json_refusals(void **state) {
     (void)state;
     static const struct {
@@ -208,8 +243,18 @@ static void test_json_refusals(void **state) {
         {"{\"task_type\": null}", MM_STATUS_INVALID_REQUEST, "task_type"},
         {"{\"task_type\": 5}", MM_STATUS_INVALID_PARAMETER, "task_type"},
         {"{\"task_type\": \"dance\"}", MM_STATUS_INVALID_TASK_TYPE, "task_type"},
-        {"{\"task_type\": \"text_generation\", \"num_beams\": 4}", MM_STATUS_INVALID_TASK_TYPE,
-         "task_type"},
+        {"{\"task_type\": \"text_generation\", \"num_beams\": 4}", MM_STATUS_INVALID_REQUEST,
+         "task_data"},
+        {GENERATE "\"num_beams\": 0}", MM_STATUS_INVALID_PARAMETER, "num_beams"},
+        {GENERATE "\"num_beams\": 2.0}", MM_STATUS_INVALID_PARAMETER, "num_beams"},
+        {GENERATE "\"normalize\": true}", MM_STATUS_INVALID_PARAMETER, "normalize"},
+        {GENERATE "\"early_stopping\": \"always\"}", MM_STATUS_INVALID_PARAMETER, "early_stopping"},
+        {GENERATE "\"bad_words_ids\": [1, 2]}", MM_STATUS_INVALID_PARAMETER, "bad_words_ids"},
+        {GENERATE "\"suppress_tokens\": [-1]}", MM_STATUS_INVALID_PARAMETER, "suppress_tokens"},
+        {GENERATE "\"sequence_bias\": [[[1], \"x\"]]}", MM_STATUS_INVALID_PARAMETER,
+         "sequence_bias"},
+        {GENERATE "\"exponential_decay_length_penalty\": [1]}", MM_STATUS_INVALID_PARAMETER,
+         "exponential_decay_length_penalty"},
         {"{\"task_type\": \"embedding\", \"task_data\": \"x\"}", MM_STATUS_INVALID_REQUEST,
          "model_name"},
         {HEAD "\"id\": 1}", MM_STATUS_INVALID_REQUEST, "task_data"},
@@ -259,7 +304,7 @@ int main(void) {
         cmocka_unit_test(test_table),         cmocka_unit_test(test_choices),
         cmocka_unit_test(test_setters),       cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_data_and_copy), cmocka_unit_test(test_json),
-        cmocka_unit_test(test_json_refusals),
+        cmocka_unit_test(test_json_refusals), cmocka_unit_test(test_json_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

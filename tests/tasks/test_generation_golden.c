@@ -42,9 +42,9 @@ static mm_status make_job(mm_generation_job *job, const fixture *f, const json_t
         for (size_t j = 0; j < lengths[i]; j++)
             ids[i][j] = (int32_t)json_integer_value(json_array_get(list, j));
     }
-    mm_status status =
-        mm_generation_job_from_ids(job, f->generator, (const int32_t *const *)ids, lengths, count,
-                                   json_object_get(run, "params"), error);
+    const mm_generation_options options = {.parameters = json_object_get(run, "params")};
+    mm_status status = mm_generation_job_from_ids(job, f->generator, (const int32_t *const *)ids,
+                                                  lengths, count, &options, error);
     for (size_t i = 0; i < count; i++)
         mm_free(ids[i]);
     return status;

@@ -33,9 +33,10 @@ mm_status toy_generation_job(mm_generation_job *out, const toy_generator *all,
         lengths[i] = strlen(sources[i]);
     mm_status status =
         mm_json_parse(&object, parameters, strlen(parameters), "test", MM_STATUS_INTERNAL, error);
+    const mm_generation_options options = {.parameters = object};
     if (!status)
         status =
-            mm_generation_job_create(out, all->generator, sources, lengths, count, object, error);
+            mm_generation_job_create(out, all->generator, sources, lengths, count, &options, error);
     json_decref(object);
     return status;
 }
