@@ -39,6 +39,7 @@ typedef struct mm_command {
 } mm_command;
 
 extern const mm_command mm_command_embed;
+extern const mm_command mm_command_generate;
 extern const mm_command mm_command_task;
 extern const mm_command mm_command_tokenize;
 extern const mm_command mm_command_inspect;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // mm embed: texts in, one Result line or a NumPy array out.
-#include "cli/input.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/texts.h"
 
 #include <errno.h>
 #include <string.h>
@@ -32,36 +32,6 @@ static const mm_option options[] = {
      .argument = "FILE",
      .help = "Write the result there instead of to standard output."},
 };
-
-static bool add_lines(mm_request *request, const char *path, mm_error *error) {
-    mm_input input;
-    if (!mm_input_open(&input, path, error))
-        return false;
-    char *line;
-    size_t length;
-    int got;
-    while ((got = mm_input_line(&input, &line, &length, error)) > 0) {
-        if (length && line[length - 1] == '\r')
-            length--;
-        if (mm_request_add_text(request, line, length, error)) {
-            got = -1;
-            break;
-        }
-    }
-    mm_input_close(&input);
-    return got == 0;
-}
-
-static bool add_texts(mm_request *request, const mm_invocation *line,
-                      const embed_arguments *arguments, mm_error *error) {
-    if (line->word_count == 1)
-        return add_lines(request, arguments->file ? arguments->file : "-", error);
-    for (int i = 1; i < line->word_count; i++) {
-        if (mm_request_add_text(request, line->words[i], SIZE_MAX, error))
-            return false;
-    }
-    return true;
-}
 
 static bool write_result(FILE *file, const mm_result *result, bool npy, mm_error *error) {
     if (npy) {
@@ -110,7 +80,7 @@ static int embed(const mm_invocation *line, const embed_arguments *arguments) {
         goto done;
     if (!mm_invocation_manager(&manager, &status, line))
         goto done;
-    if (!add_texts(request, line, arguments, &error) ||
+    if (!mm_cli_texts_add(request, line, arguments->file, &error) ||
         mm_task(&result, manager, request, &error)) {
         status = mm_output_failure(&error, !npy && !arguments->output);
         mm_output_hint(&error, model);
@@ -132,17 +102,11 @@ static int run(const mm_command *command, int argc, char **argv) {
     if (!mm_invocation_read(&line, &status, command, &arguments, argc, argv))
         return status;
     bool to_stdout = !arguments.output && arguments.format && arguments.format[0] == 'n';
-    if (line.word_count < 1)
-        status = mm_usage_error(command, "no model; it comes first: mm embed MODEL TEXT");
-    else if (line.word_count > 1 && arguments.file)
-        status =
-            mm_usage_error(command, "texts come from the command line or from --file, not both");
-    else if (line.word_count == 1 && !arguments.file && isatty(STDIN_FILENO))
-        status = mm_usage_error(command, "no text; give texts, --file FILE, or pipe lines in");
-    else if (to_stdout && isatty(STDOUT_FILENO))
-        status = mm_usage_error(command, "npy is binary; give --output FILE or redirect");
-    else
-        status = embed(&line, &arguments);
+    status = mm_cli_texts_check(&line, arguments.file);
+    if (!status)
+        status = to_stdout && isatty(STDOUT_FILENO)
+                     ? mm_usage_error(command, "npy is binary; give --output FILE or redirect")
+                     : embed(&line, &arguments);
     mm_invocation_free(&line);
     return status;
 }

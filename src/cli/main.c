@@ -9,8 +9,8 @@
 #include <string.h>
 
 static const mm_command *const commands[] = {
-    &mm_command_embed, &mm_command_task,   &mm_command_tokenize, &mm_command_inspect,
-    &mm_command_pull,  &mm_command_models, &mm_command_bench,
+    &mm_command_embed,   &mm_command_generate, &mm_command_task,   &mm_command_tokenize,
+    &mm_command_inspect, &mm_command_pull,     &mm_command_models, &mm_command_bench,
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 
@@ -29,6 +29,7 @@ static const char closing[] =
     "  mm inspect ./all-MiniLM-L6-v2\n"
     "  mm embed ./all-MiniLM-L6-v2 \"How do I reset my password?\"\n"
     "  mm embed ./all-MiniLM-L6-v2 --file texts.txt --format npy --output vectors.npy\n"
+    "  mm generate ./flan-t5-small \"Translate to German: good morning\"\n"
     "\n"
     "Results go to standard output, everything else to standard error. Exit status: 0 success,\n"
     "1 a result with an error, 2 a command line that makes no sense.\n"

@@ -82,6 +82,13 @@ def model(tmp_path):
     return "./all-MiniLM-L6-v2"
 
 
+@pytest.fixture
+def writer(tmp_path):
+    """"./flan-t5-small" in the working folder: a T5 of random weights that writes nonsense."""
+    (tmp_path / "flan-t5-small").symlink_to(ROOT / "tests/golden/models/seq2seq-t5")
+    return "./flan-t5-small"
+
+
 def lines_of(run):
     """The JSON values of stdout, one a line; also checks that each line is whole."""
     text = run.stdout.decode("utf-8")

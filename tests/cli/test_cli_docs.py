@@ -22,7 +22,7 @@ def help_examples():
     if not program.exists():
         return []
     found = []
-    for command in ["embed", "task", "tokenize", "inspect", "pull", "models", "bench"]:
+    for command in ["embed", "generate", "task", "tokenize", "inspect", "pull", "models", "bench"]:
         text = subprocess.run([program, command, "--help"], capture_output=True, check=True,
                               text=True).stdout
         found += [line.strip() for line in text.split("\nExamples:\n")[1].splitlines()]
@@ -43,7 +43,7 @@ def hub():
 
 
 @pytest.fixture
-def desk(mm, model, hub):
+def desk(mm, model, writer, hub):
     mm.environment.update(HF_HUB_OFFLINE="0", HF_ENDPOINT=hub.url, HF_HOME=str(mm.folder / "home"))
     (mm.folder / "texts.txt").write_text(TEXTS)
     (mm.folder / "requests.jsonl").write_text(
@@ -73,13 +73,13 @@ def test_help(desk, script):
         script += " --rounds 1 --queries 1"
     run = desk.shell(script)
     assert run.returncode == 0, run.stderr.decode()
-    if script.startswith("mm embed") and "--output" not in script:
+    if script.startswith(("mm embed", "mm generate")) and "--format text" not in script and "--output" not in script:
         assert lines_of(run)[0]["success"] is True
 
 
 def test_the_document_names_every_command_and_option(mm):
     text = DOCUMENT.read_text(encoding="utf-8")
-    for command in ["embed", "task", "tokenize", "inspect", "pull", "models", "bench"]:
+    for command in ["embed", "generate", "task", "tokenize", "inspect", "pull", "models", "bench"]:
         assert f"## mm {command}" in text
         options = mm(command, "--help").stdout.decode().split("Options:")[1].split("Parameters")[0]
         for option in re.findall(r"^  (--[\w-]+)", options, re.MULTILINE):

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-COMMANDS = ["embed", "task", "tokenize", "inspect", "bench"]
+COMMANDS = ["embed", "generate", "task", "tokenize", "inspect", "bench"]
 
 
 def test_help_lists_every_command_on_stdout(mm):

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// mm generate: texts in, what the model makes of them out.
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/texts.h"
+
+#include <string.h>
+
+typedef struct generate_arguments {
+    const char *file;
+    const char *format;
+} generate_arguments;
+
+static const mm_option options[] = {
+    {.name = "file",
+     .kind = MM_OPTION_TEXT,
+     .offset = offsetof(generate_arguments, file),
+     .argument = "FILE",
+     .help = "Read the texts from this file, one a line; - is standard input."},
+    {.name = "format",
+     .kind = MM_OPTION_TEXT,
+     .offset = offsetof(generate_arguments, format),
+     .argument = "FORMAT",
+     .choices = "json text",
+     .help = "json: one Result line (default). text: what was generated alone, a line for each "
+             "text."},
+};
+
+// A text that has lines of its own keeps them.
+static bool print_texts(const mm_result *result) {
+    bool written = true;
+    for (size_t i = 0; i < mm_result_sequences(result) && written; i++) {
+        size_t length;
+        const char *text = mm_result_generated_text(result, i, &length);
+        written = mm_output_write(text, length) && mm_output_write("\n", 1);
+    }
+    return written;
+}
+
+static int print_result(const mm_result *result, bool as_text) {
+    mm_error error = {0};
+    char *text = NULL;
+    if (as_text)
+        (void)print_texts(result); // a write error stays with stdout until it is flushed
+    else if (mm_result_json(&text, result, &error))
+        return mm_output_failure(&error, false);
+    else
+        mm_output_line(text);
+    mm_text_free(text);
+    return MM_EXIT_OK;
+}
+
+static int generate(const mm_invocation *line, const generate_arguments *arguments) {
+    bool as_text = arguments->format && strcmp(arguments->format, "text") == 0;
+    const char *model = line->words[0];
+    mm_manager *manager = NULL;
+    mm_request *request = NULL;
+    mm_result *result = NULL;
+    mm_error error = {0};
+    int status = MM_EXIT_USAGE;
+    if (!mm_invocation_request(&request, line, "text_generation", model))
+        goto done;
+    if (!mm_invocation_manager(&manager, &status, line))
+        goto done;
+    mm_request_set_single(request, line->word_count == 2);
+    if (!mm_cli_texts_add(request, line, arguments->file, &error) ||
+        mm_task(&result, manager, request, &error)) {
+        status = mm_output_failure(&error, !as_text);
+        mm_output_hint(&error, model);
+    } else {
+        status = print_result(result, as_text);
+        (void)mm_output_flush(); // the reader need not wait for the manager to close
+    }
+done:
+    mm_result_free(result);
+    mm_request_free(request);
+    mm_manager_free(manager);
+    return status;
+}
+
+static int run(const mm_command *command, int argc, char **argv) {
+    generate_arguments arguments = {0};
+    mm_invocation line;
+    int status;
+    if (!mm_invocation_read(&line, &status, command, &arguments, argc, argv))
+        return status;
+    status = mm_cli_texts_check(&line, arguments.file);
+    if (!status)
+        status = generate(&line, &arguments);
+    mm_invocation_free(&line);
+    return status;
+}
+
+const mm_command mm_command_generate = {
+    .name = "generate",
+    .summary = "Have a model write: translate, summarise, answer",
+    .synopsis = "MODEL TEXT... [options]\nMODEL --file FILE [options]\nMODEL [options] < FILE",
+    .description = "Generates text with MODEL, an encoder-decoder such as T5 or BART: a directory "
+                   "(./..., ../...\n"
+                   "or /...) or the name of a model on the Hub. Prints one line of JSON, the "
+                   "Result: the\n"
+                   "generated texts in the order of the texts, why each ended, token counts and "
+                   "where the time\n"
+                   "went. For one text they are single values, else lists. Parameters that are "
+                   "not given are\n"
+                   "the model's own.",
+    .examples = "  mm generate ./flan-t5-small \"Translate to German: good morning\"\n"
+                "  mm generate ./flan-t5-small \"Tell a joke.\" --num-beams 4 --max-new-tokens 40\n"
+                "  mm generate ./flan-t5-small --file texts.txt --format text\n",
+    .options = options,
+    .option_count = sizeof(options) / sizeof(options[0]),
+    .tasks = MM_TASK_TEXT_GENERATION,
+    .without = "keep_alive",
+    .run = run,
+};

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""mm generate: what comes out is what transformers generates with the same folder."""
+import json
+
+import pytest
+
+from conftest import ROOT, lines_of
+
+GOLDEN = json.loads((ROOT / "tests/golden/models/seq2seq-t5/golden.json").read_text(encoding="utf-8"))
+TEXTS = [entry["text"] for entry in GOLDEN["inputs"]]
+
+
+def expected(index, **parameters):
+    """The texts of the run of one input with these parameters."""
+    (run,) = [run for run in GOLDEN["runs"]
+              if run["inputs"] == [index] and run["params"] == parameters]
+    return run["text"]
+
+
+def data_of(run):
+    (result,) = lines_of(run)
+    assert result["success"] is True
+    return result["data"]
+
+
+def test_one_text_gives_single_values(mm, writer):
+    run = mm("generate", writer, TEXTS[0], "--device", "cpu")
+    data = data_of(run)
+    assert data["generated_text"] == expected(0)[0]
+    assert data["finish_reason"] == "length" and data["truncated"] is False
+    assert data["input_tokens"] == len(GOLDEN["inputs"][0]["input_ids"]) and data["output_tokens"] == 20
+    assert "scores" not in data and run.stderr == b""
+
+
+def test_texts_from_arguments_file_and_stdin_are_the_same(mm, writer):
+    body = "\n".join(TEXTS[:3]).encode()
+    (mm.folder / "texts.txt").write_bytes(body + b"\n")
+    want = [expected(i)[0] for i in range(3)]
+    assert data_of(mm("generate", writer, *TEXTS[:3]))["generated_text"] == want
+    assert data_of(mm("generate", writer, "--file", "texts.txt"))["generated_text"] == want
+    assert data_of(mm("generate", writer, stdin=body))["generated_text"] == want
+    run = mm("generate", writer, "--format", "text", stdin=body)
+    assert run.stdout.decode() == "".join(text + "\n" for text in want)
+
+
+def test_flags_reach_the_model(mm, writer):
+    tried = 0
+    for run in GOLDEN["runs"]:
+        if len(run["inputs"]) != 1 or not run["params"] or tried > 12:
+            continue
+        flags = []
+        for name, value in run["params"].items():
+            flags.append(f"--{name.replace('_', '-')}={value if isinstance(value, str) else json.dumps(value)}")
+        data = data_of(mm("generate", writer, TEXTS[run["inputs"][0]], *flags))
+        found = data["generated_text"]
+        assert (found if isinstance(found, list) else [found]) == run["text"], run["params"]
+        tried += 1
+    assert tried > 5
+
+
+def test_sequences_ids_and_scores(mm, writer):
+    data = data_of(mm("generate", writer, TEXTS[0], "--num-beams", "4", "--num-return-sequences", "2",
+                      "--return-ids", "--max-new-tokens", "5"))
+    assert len(data["generated_text"]) == len(data["scores"]) == len(data["output_ids"]) == 2
+    assert data["scores"][0] >= data["scores"][1]
+    assert data["input_ids"] == [GOLDEN["inputs"][0]["input_ids"]]
+
+
+@pytest.mark.parametrize("flags, code", [
+    (["--num-beams", "2", "--num-return-sequences", "3"], "INVALID_PARAMETER"),
+    (["--task", "summarization"], "INVALID_PARAMETER"),
+    (["--suppress-tokens", "[100000]"], "INVALID_PARAMETER"),
+])
+def test_failures_are_results(mm, writer, flags, code):
+    (result,) = lines_of(mm("generate", writer, "a text", *flags, status=1))
+    assert result["error"]["code"] == code
+    run = mm("generate", writer, "a text", *flags, "--format", "text", status=1)
+    assert run.stdout == b"" and b"mm: error: " in run.stderr
+
+
+def test_a_model_that_does_not_write(mm, model):
+    (result,) = lines_of(mm("generate", model, "a text", status=1))
+    assert result["error"]["code"] == "INVALID_TASK_TYPE"
+    assert result["error"]["details"]["task_types"] == ["embedding"]
+
+
+@pytest.mark.parametrize("words, message", [
+    ([], "no model"),
+    (["./m", "a", "--num-beams", "0"], "num_beams"),
+    (["./m", "a", "--bad-words-ids", "5"], "bad_words_ids"),
+    (["./m", "a", "--normalize"], "unknown option"),
+    (["./m", "a", "--file", "b"], "not both"),
+])
+def test_usage(mm, words, message):
+    run = mm("generate", *words, status=2)
+    assert message in run.stderr.decode() and run.stdout == b""
