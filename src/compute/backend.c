@@ -44,6 +44,12 @@ mm_status mm_weights_add_table(const mm_table **out, mm_weights *weights, const 
     return ops_of(weights)->add_table(out, weights, tensor, error);
 }
 
+mm_status mm_weights_add_computed_table(const mm_table **out, mm_weights *weights, int64_t rows,
+                                        int64_t columns, mm_table_fill fill, int64_t parameter,
+                                        mm_error *error) {
+    return ops_of(weights)->add_computed_table(out, weights, rows, columns, fill, parameter, error);
+}
+
 mm_status mm_weights_add_norm(const mm_norm **out, mm_weights *weights, const mm_tensor *weight,
                               const mm_tensor *bias, double epsilon, mm_error *error) {
     return ops_of(weights)->add_norm(out, weights, weight, bias, epsilon, error);

@@ -54,6 +54,11 @@ mm_status mm_weights_add_matrix(const mm_matrix **out, mm_weights *weights, int 
                                 mm_error *error);
 mm_status mm_weights_add_table(const mm_table **out, mm_weights *weights, const mm_tensor *tensor,
                                mm_error *error);
+// A table that is computed while packing: `fill` writes row `row`, on any thread.
+typedef void (*mm_table_fill)(float *out, int64_t row, int64_t columns, int64_t parameter);
+mm_status mm_weights_add_computed_table(const mm_table **out, mm_weights *weights, int64_t rows,
+                                        int64_t columns, mm_table_fill fill, int64_t parameter,
+                                        mm_error *error);
 // Layer normalisation; `bias` may be NULL.
 mm_status mm_weights_add_norm(const mm_norm **out, mm_weights *weights, const mm_tensor *weight,
                               const mm_tensor *bias, double epsilon, mm_error *error);

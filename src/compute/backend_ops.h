@@ -20,6 +20,9 @@ typedef struct mm_backend_ops {
                             mm_error *error);
     mm_status (*add_table)(const mm_table **out, mm_weights *weights, const mm_tensor *tensor,
                            mm_error *error);
+    mm_status (*add_computed_table)(const mm_table **out, mm_weights *weights, int64_t rows,
+                                    int64_t columns, mm_table_fill fill, int64_t parameter,
+                                    mm_error *error);
     mm_status (*add_norm)(const mm_norm **out, mm_weights *weights, const mm_tensor *weight,
                           const mm_tensor *bias, double epsilon, mm_error *error);
     mm_status (*add_rms_norm)(const mm_norm **out, mm_weights *weights, const mm_tensor *weight,

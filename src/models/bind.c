@@ -136,6 +136,15 @@ const mm_table *mm_bind_table(mm_binder *binder, int64_t rows, int64_t columns, 
     return binder->status ? NULL : table;
 }
 
+const mm_table *mm_bind_computed_table(mm_binder *binder, int64_t rows, int64_t columns,
+                                       mm_table_fill fill, int64_t parameter) {
+    const mm_table *table = NULL;
+    if (!binder->status)
+        binder->status = mm_weights_add_computed_table(&table, binder->weights, rows, columns, fill,
+                                                       parameter, binder->error);
+    return binder->status ? NULL : table;
+}
+
 // Weight and bias of `parts` linear layers, stacked into one matrix.
 static const mm_matrix *bind_matrix(mm_binder *binder, int64_t out, int64_t in, const char *stem,
                                     const char *const *names, int parts) {

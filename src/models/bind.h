@@ -52,6 +52,9 @@ void mm_bind_prefix(mm_binder *binder, const char *const *prefixes, const char *
 
 // Tensors by name; `format` and its arguments give the name without prefix and ".weight".
 const mm_table *mm_bind_table(mm_binder *binder, int64_t rows, int64_t columns, const char *name);
+// A table that `fill` computes, see mm_weights_add_computed_table.
+const mm_table *mm_bind_computed_table(mm_binder *binder, int64_t rows, int64_t columns,
+                                       mm_table_fill fill, int64_t parameter);
 // NAME.weight [out, in] and NAME.bias [out].
 const mm_matrix *mm_bind_linear(mm_binder *binder, int64_t out, int64_t in, const char *format, ...)
     MM_PRINTF(4, 5);

@@ -14,15 +14,16 @@ typedef struct mm_model mm_model;
 typedef struct mm_model_info {
     const char *family; // "bert"
     int64_t hidden_size;
-    int64_t vocab_size;    // rows of the word table; ids must stay below
+    int64_t vocab_size;    // rows of the word table; ids of texts must stay below
     int64_t max_positions; // longest sequence the position table allows
     int64_t layers;
     int64_t row_floats; // activation values a row needs in encode or start
     // Generation only.
-    bool generates;         // known before bind: the decoder is wanted too
-    int64_t decoder_layers; // of the caches
-    int64_t cache_columns;  // of the caches
-    int64_t step_floats;    // activation values a row needs in a step
+    bool generates;            // known before bind: the decoder is wanted too
+    int64_t output_vocab_size; // of the logits, and of the ids that a step reads
+    int64_t decoder_layers;    // of the caches
+    int64_t cache_columns;     // of the caches
+    int64_t step_floats;       // activation values a row needs in a step
 } mm_model_info;
 
 // What a model is wanted for.
@@ -53,7 +54,7 @@ typedef struct mm_model_family {
     // rows rows[0], rows[1], ... of `cross`, one for each row of the batch; NULL = 0, 1, 2, ...
     void (*start)(const void *state, mm_lane *lane, const mm_batch *source, mm_cache *cross,
                   const int32_t *rows);
-    // logits [rows, vocab_size] of the token after each.
+    // logits [rows, output_vocab_size] of the token after each.
     void (*step)(const void *state, mm_lane *lane, const mm_step *step, mm_cache *own,
                  const mm_cache *cross, float *logits);
 } mm_model_family;

@@ -29,6 +29,7 @@ static void fill_info(mm_model_info *info, const mm_seq2seq *model) {
     info->row_floats = 2 * model->hidden_size + 4 * inner_of(encoder);
     if (info->generates) {
         info->row_floats += 2 * inner_of(decoder); // mm_seq2seq_start
+        info->output_vocab_size = model->output_vocab_size;
         info->decoder_layers = decoder->layer_count;
         info->cache_columns = inner_of(decoder);
         info->step_floats = 2 * model->hidden_size + 4 * inner_of(decoder);
@@ -41,6 +42,8 @@ mm_status mm_seq2seq_bind(void **state, mm_model_info *info, const mm_seq2seq_pa
     if (!model)
         return mm_fail_memory(binder->error, "a model");
     parts->read_config(model, binder);
+    if (model->output_vocab_size == 0)
+        model->output_vocab_size = model->vocab_size;
     prepare_stack(&model->encoder, binder);
     parts->bind_encoder(model, binder);
     if (info->generates) {

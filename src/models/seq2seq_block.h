@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The encoder-decoder that T5 and BART have in common; they differ in names, in where norms stand,
-// in position tables or score bias, and in what follows the last layer.
+// The encoder-decoder that T5, BART and their kin have in common; they differ in names, in where
+// norms stand, in position tables or score bias, and in what follows the last layer.
 //
 //     encoder:  x = embed(source), then once a layer          decoder: the same, and between the
 //     two
@@ -43,15 +43,16 @@ typedef struct mm_seq2seq_stack {
 
 typedef struct mm_seq2seq {
     int64_t hidden_size;
-    int64_t vocab_size;
-    int64_t max_positions; // of either stack
+    int64_t vocab_size;        // of the encoder
+    int64_t output_vocab_size; // of the decoder; 0 = vocab_size
+    int64_t max_positions;     // of either stack
     double epsilon;
     bool is_pre_norm;
     bool is_scaled; // attention scores by 1 / sqrt(head_dim)
     mm_function function;
     mm_seq2seq_stack encoder;
     mm_seq2seq_stack decoder; // without layers when it was not asked for
-    const mm_matrix *logits;  // [vocab_size, hidden]
+    const mm_matrix *logits;  // [output_vocab_size, hidden]
     float logit_scale;
 } mm_seq2seq;
 

@@ -21,7 +21,7 @@ mm_status mm_generation_batch_create(mm_generation_batch **out, const mm_generat
     batch->generator = generator;
     batch->session = session;
     mm_status status = mm_search_scratch_create(
-        &batch->scratch, (size_t)mm_generator_model(generator)->vocab_size, error);
+        &batch->scratch, (size_t)mm_generator_model(generator)->output_vocab_size, error);
     if (status) {
         mm_free(batch);
         return status;
@@ -326,7 +326,7 @@ static void hand_on(mm_batch_place *place, int32_t index) {
 }
 
 static float *advance(mm_generation_batch *batch, mm_batch_place *place, float *logits) {
-    const size_t vocab_size = (size_t)mm_generator_model(batch->generator)->vocab_size;
+    const size_t vocab_size = (size_t)mm_generator_model(batch->generator)->output_vocab_size;
     mm_batch_entry *entry = place->entry;
     bool done = true;
     for (int32_t i = 0; i < place->search_count; i++) {

@@ -68,7 +68,7 @@ struct mm_generation_batch {
     int32_t *past_first, *past_count, *source_first, *source_count;
     int32_t *memory;
     int32_t *list; // [own_rows] cache rows of all hypotheses
-    float *logits; // [width * vocab_size]
+    float *logits; // [width * output_vocab_size]
     size_t logits_bytes;
     // The sources being read.
     int32_t *read_ids, *read_rows; // [cross_rows]

@@ -69,7 +69,8 @@ static mm_status reserve_width(mm_generation_batch *batch, int32_t wanted, mm_er
     size_t values;
     batch->memory = mm_calloc(count * width + 1, sizeof *batch->memory);
     if (!batch->memory ||
-        !mm_size_mul(&values, width, (size_t)mm_generator_model(batch->generator)->vocab_size) ||
+        !mm_size_mul(&values, width,
+                     (size_t)mm_generator_model(batch->generator)->output_vocab_size) ||
         !mm_size_mul(&batch->logits_bytes, values, sizeof *batch->logits))
         return mm_fail_memory(error, "the steps of a batch");
     batch->logits = mm_pages_alloc(batch->logits_bytes);

@@ -200,7 +200,8 @@ static mm_status begin_job(mm_generation_job *job, const mm_generator *generator
         status = mm_generation_settings_read(&job->settings, options->parameters, MM_FROM_CALL,
                                              "the call", error);
     if (!status)
-        status = mm_generation_settings_resolve(&job->settings, info->vocab_size, positions, error);
+        status = mm_generation_settings_resolve(&job->settings, info->output_vocab_size, positions,
+                                                error);
     if (status)
         return status;
     job->starts = mm_calloc(count + 1, sizeof *job->starts);
@@ -212,7 +213,14 @@ static mm_status begin_job(mm_generation_job *job, const mm_generator *generator
 static mm_status append_source(mm_generation_job *job, const mm_generator *generator,
                                const int32_t *ids, size_t length, mm_error *error) {
     const size_t index = job->count, start = job->starts[index];
-    const int64_t vocab_size = mm_generator_model(generator)->vocab_size;
+    const mm_model_info *info = mm_generator_model(generator);
+    const mm_generation_settings *settings = &job->settings;
+    // What the source says bears on scores then, so that both have to have its ids.
+    const bool both =
+        settings->encoder_repetition_penalty != 1.0 || settings->encoder_no_repeat_ngram_size > 0;
+    const int64_t vocab_size = both && info->output_vocab_size < info->vocab_size
+                                   ? info->output_vocab_size
+                                   : info->vocab_size;
     mm_status status = MM_STATUS_OK;
     if (length == 0)
         status = mm_fail(error, MM_STATUS_INVALID_REQUEST,

@@ -16,7 +16,8 @@ import make_models
 import reference
 import torch
 from transformers import (AutoModelForSeq2SeqLM, AutoTokenizer, BartConfig, GenerationConfig,
-                          MBartConfig, MT5Config, PegasusConfig, T5Config)
+                          M2M100Config, MarianConfig, MBartConfig, MT5Config, PegasusConfig,
+                          T5Config)
 
 HERE = Path(__file__).resolve().parent
 TEXTS = ["The cat sat on the mat.", "Twelve engineers measured the old bridge, and found it sound.",
@@ -27,6 +28,7 @@ T5_SIZES = {"d_model": 48, "num_layers": 2, "num_heads": 4, "d_kv": 10, "d_ff": 
 BART_SIZES = {"d_model": 48, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4,
               "decoder_attention_heads": 3, "encoder_ffn_dim": 80, "decoder_ffn_dim": 64,
               "max_position_embeddings": 80, **SPECIAL}
+SMALL = {"d_model": 36, "encoder_ffn_dim": 40, "decoder_ffn_dim": 56}
 # Per folder: what it shows, its configuration, its generation_config.json.
 CASES = {
     "seq2seq-t5": ("T5: relu, tied and scaled logits",
@@ -50,6 +52,24 @@ CASES = {
                                  vocab_size=vocab, activation_function="relu",
                                  **{**BART_SIZES, "decoder_start_token_id": 9}),
                              {"max_length": 14}),
+    "seq2seq-marian": ("Marian: post-norm, positions that are computed, scaled embeddings",
+                       lambda vocab: MarianConfig(
+                           vocab_size=vocab, activation_function="swish", scale_embedding=True,
+                           **{**BART_SIZES, **SMALL, "decoder_start_token_id": 1}),
+                       {"num_beams": 2, "max_length": 12, "bad_words_ids": [[1]]}),
+    "seq2seq-marian-split": ("Marian: a vocabulary for each side, rows of odd length",
+                             lambda vocab: MarianConfig(
+                                 vocab_size=vocab, decoder_vocab_size=vocab - 60,
+                                 share_encoder_decoder_embeddings=False,
+                                 **{**BART_SIZES, **SMALL, "d_model": 33,
+                                    "encoder_attention_heads": 3, "decoder_start_token_id": 1,
+                                    "forced_eos_token_id": None}), {}),
+    "seq2seq-m2m100": ("M2M100: pre-norm, computed positions behind a row for padding, odd length",
+                       lambda vocab: M2M100Config(
+                           vocab_size=vocab, **{**BART_SIZES, **SMALL, "d_model": 35,
+                                                "encoder_attention_heads": 5,
+                                                "decoder_attention_heads": 7}),
+                       {"forced_bos_token_id": 13}),
 }
 
 
@@ -80,6 +100,27 @@ def calls(likely):
         {"num_beams": 4, "max_new_tokens": 12, "early_stopping": False, "length_penalty": 0.5},
         {"num_beams": 3, "no_repeat_ngram_size": 2, "repetition_penalty": 1.3, "min_length": 5,
          "max_length": 14, "early_stopping": True, "length_penalty": 2.0},
+        {**greedy, "max_new_tokens": 1},
+        {**greedy, "forced_bos_token_id": 1, "max_new_tokens": 7},  # padding
+        {**greedy, "suppress_tokens": [b, 20], "max_new_tokens": 11},
+        {**greedy, "eos_token_id": [2, a], "max_new_tokens": 9},
+        {**greedy, "forced_eos_token_id": [2, c], "max_new_tokens": 4},
+        {**greedy, "min_new_tokens": 6, "max_new_tokens": 6, "repetition_penalty": 1.2},
+        {**greedy, "no_repeat_ngram_size": 3, "repetition_penalty": 0.9, "max_new_tokens": 15},
+        {"num_beams": 4, "num_return_sequences": 2, "early_stopping": True, "max_new_tokens": 9},
+        {"num_beams": 5, "length_penalty": -1.0, "max_new_tokens": 8},
+        {"num_beams": 6, "num_return_sequences": 3, "length_penalty": 0.0, "max_new_tokens": 7},
+        {"num_beams": 2, "min_length": 7, "max_length": 11},
+        {"num_beams": 3, "bad_words_ids": [[b], [c, a]], "max_new_tokens": 8},
+        {"num_beams": 3, "suppress_tokens": [a, b], "max_new_tokens": 7},
+        {"num_beams": 3, "forced_bos_token_id": 12, "forced_eos_token_id": 2, "max_length": 8},
+        {"num_beams": 4, "encoder_no_repeat_ngram_size": 2, "max_new_tokens": 9},
+        {"num_beams": 2, "encoder_repetition_penalty": 1.3, "max_new_tokens": 8},
+        {"num_beams": 2, "repetition_penalty": 1.3, "max_new_tokens": 9},
+        {"num_beams": 3, "sequence_bias": [[[c], 3.0], [[a, b], -5.0]], "max_new_tokens": 8},
+        {"num_beams": 3, "exponential_decay_length_penalty": [2, 1.3], "max_new_tokens": 12},
+        {"num_beams": 2, "begin_suppress_tokens": [a, b], "max_new_tokens": 6},
+        {"num_beams": 4, "max_length": 4},
     ]
 
 
@@ -144,19 +185,26 @@ def make(name):
                        "first_logits16_f64": [float(f"{v:.12g}") for v in step[1][:16].tolist()],
                        "first_argmax": int(step[1].argmax())})
         likely += generate(model64, torch.tensor([ids]), {"num_beams": 1, "max_new_tokens": 6})[0][0][2:]
-    likely = [*[i for i in dict.fromkeys(likely) if i not in (0, 1, 2)], 20, 30, 40]
+    special = {0, 1, 2, model64.generation_config.forced_bos_token_id}
+    likely = [*[i for i in dict.fromkeys(likely) if i not in special], 20, 30, 40]
     runs, dropped = [], 0
-    for number, arguments in enumerate(calls(likely)):
+    wanted = calls(likely)
+    if max(i for source in inputs for i in source["input_ids"]) >= model64.lm_head.out_features:
+        wanted = [call for call in wanted if not any(key.startswith("encoder_") for key in call)]
+    for number, arguments in enumerate(wanted):
         for index in range(len(TEXTS)) if number < 2 else [number % len(TEXTS)]:
             ids = torch.tensor([inputs[index]["input_ids"]])
             found, scores = generate(model64, ids, arguments)
-            if generate(model32, ids, arguments)[0] != found:
+            found32, scores32 = generate(model32, ids, arguments)
+            if found32 != found:
                 dropped += 1
                 continue
             run = {"inputs": [index], "params": arguments, "sequences": found,
                    "text": tokenizer.batch_decode(found, skip_special_tokens=True)}
             if scores:
                 run["sequences_scores_f64"] = [float(f"{v:.12g}") for v in scores]
+                run["max_abs_score_f32_vs_f64"] = float(
+                    f"{max(abs(a - b) for a, b in zip(scores32, scores)):.3g}")
             runs.append(run)
     data = {"versions": reference.VERSIONS, "kind": "seq2seq", "case": CASES[name][0],
             "tolerance_observed": {"max_abs_logits_f32_vs_f64": max(distances)},

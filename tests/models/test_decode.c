@@ -83,7 +83,7 @@ static void run_step(mm_lane *lane, size_t index, void *payload) {
 static void group_start(group *g, const loaded *all, const json_t *inputs, const int *chosen,
                         int32_t count, int32_t first_id) {
     *g = (group){.all = all, .count = count};
-    const size_t vocabulary = (size_t)mm_model_get_info(all->model)->vocab_size;
+    const size_t vocabulary = (size_t)mm_model_get_info(all->model)->output_vocab_size;
     g->logits = mm_malloc((size_t)count * vocabulary * sizeof *g->logits);
     int32_t rows = 0;
     for (int32_t s = 0; s < count; s++) {
@@ -132,7 +132,7 @@ static int32_t largest(const float *logits, size_t count) {
 static void decode(const loaded *all, const json_t *inputs, const int *chosen, int32_t count,
                    int32_t wanted, int32_t first_id, float *trace) {
     static group g;
-    const size_t vocabulary = (size_t)mm_model_get_info(all->model)->vocab_size;
+    const size_t vocabulary = (size_t)mm_model_get_info(all->model)->output_vocab_size;
     group_start(&g, all, inputs, chosen, count, first_id);
     for (int32_t step = 0; step < STEPS; step++) {
         group_step(&g, step);
@@ -147,7 +147,7 @@ static void decode(const loaded *all, const json_t *inputs, const int *chosen, i
 static void check_inputs(const golden_case *golden, const loaded *one, const loaded *two,
                          int32_t first_id) {
     const json_t *inputs = json_object_get(golden->data, "inputs");
-    const size_t vocabulary = (size_t)mm_model_get_info(one->model)->vocab_size;
+    const size_t vocabulary = (size_t)mm_model_get_info(one->model)->output_vocab_size;
     const json_t *observed = json_object_get(json_object_get(golden->data, "tolerance_observed"),
                                              "max_abs_logits_f32_vs_f64");
     const double tolerance = fmax(2e-4, 20.0 * json_number_value(observed));
@@ -176,9 +176,16 @@ static void check_inputs(const golden_case *golden, const loaded *one, const loa
     mm_free(together);
 }
 
-static const char *const required[] = {
-    "bart-cnn-style", "bart-legacy-config", "bart-plain",          "mbart", "mt5",
-    "pegasus",        "t5-relu-tied",       "t5-v1_1-gated-untied"};
+static const char *const required[] = {"bart-cnn-style",
+                                       "bart-legacy-config",
+                                       "bart-plain",
+                                       "m2m100",
+                                       "marian",
+                                       "mbart",
+                                       "mt5",
+                                       "pegasus",
+                                       "t5-relu-tied",
+                                       "t5-v1_1-gated-untied"};
 enum { REQUIRED_COUNT = sizeof required / sizeof required[0] };
 
 static void check_folder(const golden_case *golden, void *payload) {

@@ -40,7 +40,9 @@ struct mm_matrix {
 
 struct mm_table {
     struct mm_table *next;
-    const mm_tensor *source;
+    const mm_tensor *source; // NULL when the rows are computed
+    mm_table_fill fill;      // then
+    int64_t parameter;       // of fill
     int64_t rows, columns;
     mm_dtype dtype; // F32, F16 or BF16
     size_t row_bytes;
@@ -111,6 +113,9 @@ mm_status mm_cpu_add_matrix(const mm_matrix **out, mm_weights *weights, int part
                             mm_error *error);
 mm_status mm_cpu_add_table(const mm_table **out, mm_weights *weights, const mm_tensor *tensor,
                            mm_error *error);
+mm_status mm_cpu_add_computed_table(const mm_table **out, mm_weights *weights, int64_t rows,
+                                    int64_t columns, mm_table_fill fill, int64_t parameter,
+                                    mm_error *error);
 mm_status mm_cpu_add_norm(const mm_norm **out, mm_weights *weights, const mm_tensor *weight,
                           const mm_tensor *bias, double epsilon, mm_error *error);
 mm_status mm_cpu_add_rms_norm(const mm_norm **out, mm_weights *weights, const mm_tensor *weight,

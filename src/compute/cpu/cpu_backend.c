@@ -43,6 +43,7 @@ const mm_backend_ops mm_cpu_ops = {
     .weights_free = mm_cpu_weights_free,
     .add_matrix = mm_cpu_add_matrix,
     .add_table = mm_cpu_add_table,
+    .add_computed_table = mm_cpu_add_computed_table,
     .add_norm = mm_cpu_add_norm,
     .add_rms_norm = mm_cpu_add_rms_norm,
     .add_relative = mm_cpu_add_relative,

@@ -28,6 +28,8 @@ void mm_cpu_settling_init(mm_settling *settling) {
 
 bool mm_cpu_table_may_wait(const mm_table *table) {
     const mm_tensor *source = table->source;
+    if (!source)
+        return false;
     size_t width = mm_dtype_bits(source->dtype) / 8; // kernels want aligned elements
     return table->dtype == source->dtype && source->bytes > LARGE_TABLE &&
            (uintptr_t)source->data % width == 0;

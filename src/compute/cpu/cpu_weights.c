@@ -107,25 +107,44 @@ mm_status mm_cpu_add_matrix(const mm_matrix **out, mm_weights *weights, int part
     return MM_STATUS_OK;
 }
 
+static mm_table *add_table(mm_weights *weights, int64_t rows, int64_t columns, mm_dtype dtype) {
+    mm_table *table = mm_calloc(1, sizeof(*table));
+    if (!table)
+        return NULL;
+    *table = (mm_table){.next = weights->tables,
+                        .rows = rows,
+                        .columns = columns,
+                        .dtype = dtype,
+                        .row_bytes = (size_t)columns * (dtype == MM_DTYPE_F32 ? 4 : 2),
+                        .settling = &weights->settling};
+    weights->tables = table;
+    add_bytes(weights, (size_t)rows * table->row_bytes);
+    return table;
+}
+
 mm_status mm_cpu_add_table(const mm_table **out, mm_weights *weights, const mm_tensor *tensor,
                            mm_error *error) {
-    mm_table *table = mm_calloc(1, sizeof(*table));
+    // Rows are converted when they are looked up, so a table keeps the smaller of the two types.
+    mm_dtype dtype = weights->dtype == MM_COMPUTE_BF16 ? MM_DTYPE_BF16 : MM_DTYPE_F32;
+    if (tensor->dtype == MM_DTYPE_F16 || tensor->dtype == MM_DTYPE_BF16)
+        dtype = tensor->dtype;
+    mm_table *table = add_table(weights, tensor->shape[0], tensor->shape[1], dtype);
     *out = table;
     if (!table)
         return mm_fail_memory(error, "an embedding table");
-    *table = (mm_table){.next = weights->tables,
-                        .source = tensor,
-                        .rows = tensor->shape[0],
-                        .columns = tensor->shape[1],
-                        .settling = &weights->settling};
-    weights->tables = table;
-    // Rows are converted when they are looked up, so a table keeps the smaller of the two types.
-    if (tensor->dtype == MM_DTYPE_F16 || tensor->dtype == MM_DTYPE_BF16)
-        table->dtype = tensor->dtype;
-    else
-        table->dtype = weights->dtype == MM_COMPUTE_BF16 ? MM_DTYPE_BF16 : MM_DTYPE_F32;
-    table->row_bytes = (size_t)table->columns * (table->dtype == MM_DTYPE_F32 ? 4 : 2);
-    add_bytes(weights, (size_t)table->rows * table->row_bytes);
+    table->source = tensor;
+    return MM_STATUS_OK;
+}
+
+mm_status mm_cpu_add_computed_table(const mm_table **out, mm_weights *weights, int64_t rows,
+                                    int64_t columns, mm_table_fill fill, int64_t parameter,
+                                    mm_error *error) {
+    mm_table *table = add_table(weights, rows, columns, MM_DTYPE_F32);
+    *out = table;
+    if (!table)
+        return mm_fail_memory(error, "a computed table");
+    table->fill = fill;
+    table->parameter = parameter;
     return MM_STATUS_OK;
 }
 
@@ -276,6 +295,12 @@ static mm_status pack_table_chunk(const mm_kernels *kernels, struct packer_membe
     int64_t rows = table->rows - first < TABLE_CHUNK ? table->rows - first : TABLE_CHUNK;
     const mm_tensor *source = table->source;
     char *out = table->values + (size_t)first * table->row_bytes;
+    if (!source) {
+        for (int64_t row = 0; row < rows; row++)
+            table->fill((float *)(void *)(out + (size_t)row * table->row_bytes), first + row,
+                        table->columns, table->parameter);
+        return MM_STATUS_OK;
+    }
     size_t values = (size_t)(rows * table->columns);
     if (table->dtype == source->dtype) { // checked where it lies
         const char *in = (const char *)source->data + (size_t)first * table->row_bytes;
