@@ -136,8 +136,8 @@ def randomise(model, generator):
             bias.copy_(torch.randn(bias.shape, generator=generator))
 
 
-def build(folder, name):
-    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+def build(folder, name, seed=None):
+    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()) if seed is None else seed)
     vocabulary = make_models.write_mpnet_tokenizer(folder)
     config = CASES[name][1](len(vocabulary))
     model = AutoModelForSeq2SeqLM.from_config(config, dtype=torch.float32).eval()
