@@ -82,10 +82,11 @@ static void answer(const timer *t, const json_t *request) {
     count = count < SOURCES_MAX ? count : SOURCES_MAX;
     for (size_t i = 0; i < count; i++)
         ids[i] = read_ids(json_array_get(sources, i), &lengths[i]);
+    const mm_generation_options options = {.parameters = json_object_get(request, "parameters")};
     const double cpu = cpu_seconds();
     const int64_t start = mm_clock_now_ns();
     check(mm_generation_job_from_ids(&job, t->generator, (const int32_t *const *)ids, lengths,
-                                     count, json_object_get(request, "parameters"), &error),
+                                     count, &options, &error),
           &error);
     check(mm_generator_run(t->generator, t->session, &job, NULL, &found, &error), &error);
     printf("{\"seconds\": %.6f, \"cpu\": %.6f, \"sequences\": [", seconds_since(start),
