@@ -3,7 +3,7 @@
 // opened: 0 the directory, N the Nth of `paths`. Behind it follow the files in the order of
 // `names`, with the bytes FF 00 FF between them; a part that is empty is no file.
 //
-// Covers: src/text/tokenizer_files.c
+// Covers: src/text/tokenizer_files.c src/text/tokenizer_specials.c src/text/tokenizer_classes.c
 #include "frame.h"
 #include "scratch.h"
 #include "tokenizer_folder.h"

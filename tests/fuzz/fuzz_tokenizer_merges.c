@@ -3,7 +3,7 @@
 // tokenizer_config.json, special_tokens_map.json, added_tokens.json and config.json. A part that is
 // empty is no file.
 //
-// Covers: src/text/tokenizer_merges.c
+// Covers: src/text/tokenizer_merges.c src/text/merges_families.c
 #include "frame.h"
 #include "scratch.h"
 #include "tokenizer_folder.h"

@@ -108,13 +108,20 @@ def sentencepiece():
         ("<0xCC>", 6), ("[PAD]", 3), ("<sep>", 3), ("<cls>", 3), ("h", 1), ("e", 1), ("he", 1),
         ("t", 1), ("th", 1), ("<mask>", 4), ("<bos>", 3), ("<eos>", 3)])]
     good = spiece.model(own, charsmap=charsmap(RULES))
-    for number in range(11):
+    for number in range(22):
         yield bytes([number]) + good
         yield bytes([number]) + spiece.model(own, spiece.BPE, byte_fallback=True)
     yield b"\0" + spiece.model(own, ids=(2, -1, 1, 0)) + \
         b'\0{"extra_ids": 3, "add_prefix_space": false, "eos_token": "</s>"}'
     yield b"\x06" + good + b'\0{"src_lang": "de_DE"}'
     yield b"\x06" + good + b'\0{"src_lang": "none"}'
+    yield b"\x0e" + good + b'\0{"src_lang": "gl_ES", "additional_special_tokens": ["sl_SI", 5]}'
+    yield b"\x0f" + good + b'\0{"src_lang": "zul_Latn", "legacy_behaviour": true}'
+    yield b"\x0f" + good + b'\0{"legacy_behaviour": 1}'
+    yield b"\x15" + spiece.model(own, ids=(2, -1, 1, 0))
+    for number in range(1, 200, 25):
+        for kind in (0, 6, 8, 15):
+            yield failing(bytes([kind]) + good, number)
     yield b"\x08" + good + b'\0{"legacy": false, "add_eos_token": true}'
     yield b"\x07" + good + b'\0{"do_lower_case": true, "split_by_punct": true}'
     yield b"\x03" + good + b'\0{"keep_accents": true, "do_lower_case": 1}'
@@ -328,7 +335,8 @@ def merges():
     mask = {"content": "<mask>", "lstrip": True, "normalized": False}
     configs = [{"tokenizer_class": name} for name in
                ("RobertaTokenizer", "BartTokenizerFast", "BlenderbotTokenizer", "CLIPTokenizer",
-                "PreTrainedTokenizerFast")]
+                "PreTrainedTokenizerFast", "DebertaTokenizer", "Qwen2TokenizerFast",
+                "GPTNeoXTokenizer", "OpenAIGPTTokenizer", "CodeGenTokenizer", "TokenizersBackend")]
     configs += [{"add_prefix_space": True, "trim_offsets": False, "cls_token": "he"},
                 {"add_bos_token": True, "add_eos_token": True, "bos_token": ""},
                 {"add_prefix_space": 1}, {"cls_token": ""}, {"add_bos_token": "x"}]
@@ -339,7 +347,8 @@ def merges():
                                              "add_bos_token": True, "add_eos_token": True})])
     yield "\0".join([lines, table, "", json.dumps({"mask_token": mask}), json.dumps({"<a>": 332}),
                      json.dumps({"model_type": "roberta"})])
-    yield "\0".join([lines, table, "", "", "", json.dumps({"model_type": "xlm"})])
+    for kind in ("xlm", "clip", "deberta", "qwen3", "mamba", "openai-gpt", "phi"):
+        yield "\0".join([lines, table, "", "", "", json.dumps({"model_type": kind})])
     yield "\0".join([lines.replace("\n", "\r\n"), table])
     for bad in ("h e l\n", "h\n", "\n", "x y\n", "h  e\n", "o o\n", "#version"):
         yield "\0".join([bad, table])
