@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static uint32_t read_unit(const char *bytes) {
@@ -97,26 +98,46 @@ static size_t children(uint32_t unit) {
     return (size_t)(unit >> 10) << ((unit & 1u << 9) >> 6);
 }
 
-const char *mm_charsmap_find(const mm_charsmap *map, const char *text, size_t length,
-                             size_t *found_length) {
-    if (map->count == 0)
+// The text of a leaf. Within a character lies none; one that begins behind the last is empty.
+static const char *text_at(const mm_charsmap *map, size_t leaf) {
+    size_t start = leaf < map->count ? map->units[leaf] & ~(1u << 31) : map->texts_length;
+    if (start > map->texts_length || ((unsigned char)map->texts[start] & 0xC0) == 0x80)
         return NULL;
-    size_t at = children(map->units[0]);
-    for (size_t i = 0; i < length && text[i] != '\0'; i++) {
+    return map->texts + start;
+}
+
+static const char *find(const mm_charsmap *map, const char *text, size_t length, bool longest,
+                        size_t *matched) {
+    const char *found = NULL;
+    size_t at = map->count ? children(map->units[0]) : 0;
+    for (size_t i = 0; i < length && map->count && text[i] != '\0'; i++) {
         unsigned char byte = (unsigned char)text[i];
         at ^= byte;
         if (at >= map->count || (map->units[at] & (1u << 31 | 0xFF)) != byte)
-            return NULL;
+            break;
         uint32_t unit = map->units[at];
         at ^= children(unit);
         if (!(unit & 1u << 8))
             continue;
-        size_t start = at < map->count ? map->units[at] & ~(1u << 31) : map->texts_length;
-        // Within a character lies no text; one that begins behind the last is empty.
-        if (start > map->texts_length || ((unsigned char)map->texts[start] & 0xC0) == 0x80)
-            return NULL;
-        *found_length = strlen(map->texts + start);
-        return map->texts + start;
+        found = text_at(map, at);
+        *matched = i + 1;
+        if (!longest || !found)
+            break;
     }
-    return NULL;
+    return found;
+}
+
+const char *mm_charsmap_find(const mm_charsmap *map, const char *text, size_t length,
+                             size_t *found_length) {
+    size_t matched;
+    const char *found = find(map, text, length, false, &matched);
+    *found_length = found ? strlen(found) : 0;
+    return found;
+}
+
+const char *mm_charsmap_find_longest(const mm_charsmap *map, const char *text, size_t length,
+                                     size_t *matched, size_t *found_length) {
+    const char *found = find(map, text, length, true, matched);
+    *found_length = found ? strlen(found) : 0;
+    return found;
 }

@@ -31,5 +31,8 @@ void mm_charsmap_free(mm_charsmap *map); // leaves a zeroed one
 // there is none. Borrowed.
 const char *mm_charsmap_find(const mm_charsmap *map, const char *text, size_t length,
                              size_t *found_length);
+// The same for the longest such string, of `*matched` bytes.
+const char *mm_charsmap_find_longest(const mm_charsmap *map, const char *text, size_t length,
+                                     size_t *matched, size_t *found_length);
 
 #endif

@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text/languages.h"
 
+#include <stdio.h>
+
+bool mm_language_token(char *token, size_t room, const mm_languages *languages, const char *code,
+                       size_t length) {
+    const char *around = languages->surround;
+    return length < room &&
+           (size_t)snprintf(token, room, "%s%.*s%s", around, (int)length, code, around) < room;
+}
+
 // mBART-50 has these and more behind them.
 #define MBART_CODES                                                                                \
     "ar_AR cs_CZ de_DE en_XX es_XX et_EE fi_FI fr_XX gu_IN hi_IN it_IT ja_XX kk_KZ ko_KR "         \

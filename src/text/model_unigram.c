@@ -21,6 +21,10 @@ typedef struct unigram {
     uint32_t unknown_id; // MM_PIECE_NONE when there is none
     bool byte_fallback;
     uint32_t byte_ids[256]; // of "<0x00>" and so on, or MM_PIECE_NONE
+    // As SentencePiece itself: sums are floats, and texts without a token may be in another
+    // vocabulary; its ids lie behind those of the tokens.
+    bool single_precision;
+    const mm_vocabulary *elsewhere; // borrowed, or NULL
 } unigram;
 
 static const double UNKNOWN_PENALTY = 10;
@@ -153,6 +157,16 @@ mm_status mm_unigram_make(mm_model *model, const mm_scored_token *tokens, size_t
     return finish(self, &model->vocabulary, (int64_t)unknown, where, error);
 }
 
+void mm_unigram_as_sentencepiece(mm_model *model, const mm_vocabulary *elsewhere) {
+    unigram *self = model->settings;
+    self->single_precision = true;
+    self->elsewhere = elsewhere;
+    self->unknown_score =
+        (double)((float)(self->unknown_score + UNKNOWN_PENALTY) - (float)UNKNOWN_PENALTY);
+    for (size_t i = 0; i < self->count; i++)
+        self->scores[i] = (double)(float)self->scores[i];
+}
+
 static bool reserve(mm_encode_work *work, size_t length) {
     if (length < work->lattice_capacity)
         return true;
@@ -163,6 +177,10 @@ static bool reserve(mm_encode_work *work, size_t length) {
     work->lattice = lattice;
     work->lattice_capacity = capacity;
     return true;
+}
+
+static inline double sum(const unigram *self, double before, double score) {
+    return self->single_precision ? (double)(float)(before + score) : before + score;
 }
 
 static inline void improve(mm_lattice_cell *cell, double score, size_t start, uint32_t id) {
@@ -192,12 +210,12 @@ static bool find_best(const unigram *self, mm_lattice_cell *lattice, const char 
             uint32_t id = trie->nodes[node].id;
             if (id == MM_PIECE_NONE)
                 continue;
-            improve(&lattice[at], self->scores[id] + before, start, id);
+            improve(&lattice[at], sum(self, before, self->scores[id]), start, id);
             has_character |= at == character_end;
         }
         if (!has_character) {
             mm_lattice_cell *cell = &lattice[character_end];
-            double score = self->unknown_score + before;
+            double score = sum(self, before, self->unknown_score);
             if (self->unknown_id == MM_PIECE_NONE &&
                 (cell->start == UINT32_MAX || score > cell->score))
                 return false;
@@ -226,6 +244,8 @@ static bool add_unknown(const mm_model *model, mm_encode_work *work, size_t star
     if (end - start <= model->vocabulary.longest &&
         mm_vocabulary_find(&model->vocabulary, text + start, end - start, &id))
         return mm_token_add(work, id, start, end);
+    if (self->elsewhere && mm_vocabulary_find(self->elsewhere, text + start, end - start, &id))
+        return mm_token_add(work, (uint32_t)self->count + id, start, end);
     bool as_bytes = self->byte_fallback;
     for (size_t i = start; i < end && as_bytes; i++)
         as_bytes = self->byte_ids[(unsigned char)text[i]] != MM_PIECE_NONE;

@@ -13,6 +13,10 @@ mm_status mm_precompiled_read(void **settings, const json_t *config, const char 
                               mm_error *error);
 void mm_precompiled_release(void *settings);
 void mm_precompiled_apply(const void *settings, mm_rewrite *rewrite);
+// Appends a stage that rewrites by the character map `bytes`, which it copies, as the SentencePiece
+// library does; none when there is no map.
+mm_status mm_normalizer_add_charsmap(mm_stage_list *list, const char *bytes, size_t length,
+                                     const char *where, mm_error *error);
 
 void mm_mark_emit(mm_rewrite *rewrite, mm_mark mark); // writes it as its `change` says
 // Puts rewrite->marks into canonical order (a stable sort by combining class).

@@ -150,3 +150,44 @@ void mm_precompiled_apply(const void *settings, mm_rewrite *rewrite) {
     flush(&out);
     mm_rewrite_finish(rewrite);
 }
+
+// ---- As SentencePiece itself -------------------------------------------------------------------
+
+// The longest string of the map at each place, whatever characters it is of.
+static void apply_longest(const void *settings, mm_rewrite *rewrite) {
+    const precompiled *self = settings;
+    const char *text = rewrite->text;
+    size_t length = rewrite->length, matched, made_length;
+    writer out = {.rewrite = rewrite};
+    mm_rewrite_start(rewrite);
+    for (size_t at = 0; at < length && !rewrite->failed;) {
+        const char *made =
+            mm_charsmap_find_longest(&self->map, text + at, length - at, &matched, &made_length);
+        if (made) {
+            put_text(&out, count_characters(text + at, matched), made, made_length);
+            at += matched;
+        } else {
+            put(&out, mm_unicode_next(text, &at), 0);
+        }
+    }
+    flush(&out);
+    mm_rewrite_finish(rewrite);
+}
+
+static const mm_normalizer_kind longest = {{"SentencePiece", NULL, mm_precompiled_release},
+                                           apply_longest};
+
+mm_status mm_normalizer_add_charsmap(mm_stage_list *list, const char *bytes, size_t length,
+                                     const char *where, mm_error *error) {
+    if (!length)
+        return MM_STATUS_OK;
+    precompiled *made = mm_calloc(1, sizeof(*made));
+    if (!made)
+        return mm_fail_memory(error, "the character map");
+    mm_status status = mm_charsmap_read(&made->map, bytes, length, where, error);
+    if (status) {
+        mm_free(made);
+        return status;
+    }
+    return mm_stages_append(list, (mm_stage){&longest.stage, made}, error);
+}

@@ -124,6 +124,10 @@ static void add_normalizer(maker *self, json_t *list, char step) {
     case 'e':
         append(self, list, replace("String", " ", SPACE));
         break;
+    case 'z': // blanks at the end, also those that the text writes as SentencePiece does
+        if (self->model->remove_extra_whitespaces)
+            append(self, list, replace("Regex", SPACE "+\\z", ""));
+        break;
     default:
         own_normalizers(self, list);
         break;

@@ -3,10 +3,8 @@
 
 #include "base/memory.h"
 #include "text/tokenizer_classes.h"
-#include "text/unicode_text.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { PEGASUS_OFFSET = 103, MADE_BYTES = 32 };
@@ -117,107 +115,4 @@ mm_status mm_sentencepiece_tokens(mm_token_scores *list, const mm_sentencepiece_
         break;
     }
     return ok ? MM_STATUS_OK : mm_fail_memory(error, "the vocabulary");
-}
-
-typedef struct merge {
-    const mm_scored_token *token;
-    uint32_t cut;         // bytes of the left part
-    uint32_t left_length; // in characters
-} merge;
-
-typedef struct merge_list {
-    merge *items;
-    size_t count, capacity;
-    bool plain;
-} merge_list;
-
-static bool add_merge(merge_list *list, merge one) {
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity * 2 + 1024;
-        merge *items = mm_array_realloc(list->items, capacity, sizeof(*items));
-        if (!items)
-            return false;
-        list->items = items;
-        list->capacity = capacity;
-    }
-    list->items[list->count++] = one;
-    return true;
-}
-
-static int compare(const void *left, const void *right, void *payload) {
-    const merge *a = left, *b = right;
-    const merge_list *list = payload;
-    if (a->token->score > b->token->score || a->token->score < b->token->score)
-        return a->token->score > b->token->score ? -1 : 1;
-    if (a->token != b->token && list->plain)
-        return a->token < b->token ? -1 : 1;
-    if (a->left_length != b->left_length)
-        return (a->left_length > b->left_length) != list->plain ? -1 : 1;
-    return a->token < b->token ? -1 : a->token > b->token;
-}
-
-static bool is_normal(const mm_sentencepiece_model *model, uint32_t id, bool plain) {
-    return !plain || (id < model->count && model->pieces[id].type == MM_PIECE_NORMAL);
-}
-
-static bool find_merges(merge_list *list, const mm_sentencepiece_model *model,
-                        const mm_scored_token *token, const mm_vocabulary *vocabulary) {
-    uint32_t characters = 0, left, right;
-    for (size_t cut = mm_unicode_width(*token->text); cut < token->length;
-         cut += mm_unicode_width(token->text[cut])) {
-        characters++;
-        if (mm_vocabulary_find(vocabulary, token->text, cut, &left) &&
-            mm_vocabulary_find(vocabulary, token->text + cut, token->length - cut, &right) &&
-            is_normal(model, left, list->plain) && is_normal(model, right, list->plain) &&
-            !add_merge(list, (merge){token, (uint32_t)cut, characters}))
-            return false;
-    }
-    return true;
-}
-
-static bool write_string(mm_buffer *json, const char *text, size_t length) {
-    bool ok = mm_buffer_putc(json, '"');
-    for (size_t i = 0; i < length && ok; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        if (byte < 0x20 || byte == '"' || byte == '\\') {
-            char escape[8];
-            snprintf(escape, sizeof(escape), "\\u%04x", byte);
-            ok = mm_buffer_puts(json, escape);
-        } else {
-            ok = mm_buffer_putc(json, text[i]);
-        }
-    }
-    return ok && mm_buffer_putc(json, '"');
-}
-
-static bool write_merges(mm_buffer *json, const merge_list *list) {
-    bool ok = mm_buffer_putc(json, '[');
-    for (size_t i = 0; i < list->count && ok; i++) {
-        const merge *one = &list->items[i];
-        const char *text = one->token->text;
-        ok = mm_buffer_puts(json, i ? ",[" : "[") && write_string(json, text, one->cut) &&
-             mm_buffer_putc(json, ',') &&
-             write_string(json, text + one->cut, one->token->length - one->cut) &&
-             mm_buffer_putc(json, ']');
-    }
-    return ok && mm_buffer_putc(json, ']');
-}
-
-mm_status mm_sentencepiece_merges(mm_buffer *json, const mm_sentencepiece_model *model,
-                                  const mm_token_scores *list, const mm_vocabulary *vocabulary,
-                                  bool plain, mm_error *error) {
-    merge_list merges = {.plain = plain};
-    bool ok = true;
-    for (size_t i = 0; i < list->count && ok; i++) {
-        uint32_t id; // of tokens that come twice the last one counts
-        const mm_scored_token *token = &list->items[i];
-        if (token->length && token->length < UINT32_MAX && is_normal(model, (uint32_t)i, plain) &&
-            mm_vocabulary_find(vocabulary, token->text, token->length, &id) && id == i)
-            ok = find_merges(&merges, model, token, vocabulary);
-    }
-    if (ok && merges.count)
-        qsort_r(merges.items, merges.count, sizeof(*merges.items), compare, &merges);
-    ok = ok && write_merges(json, &merges);
-    mm_free(merges.items);
-    return ok ? MM_STATUS_OK : mm_fail_memory(error, "merges");
 }

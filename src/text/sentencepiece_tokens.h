@@ -35,11 +35,18 @@ mm_status mm_sentencepiece_tokens(mm_token_scores *list, const mm_sentencepiece_
                                   mm_error *error);
 void mm_token_scores_free(mm_token_scores *list);
 
-// Merges of a BPE model, as the JSON list of pairs that tokenizer.json has: every cut of a token
-// into two others, the best score first. Of equal ones that with the longer left part comes first,
-// or with `plain` the one with the shorter; with `plain` only normal pieces count.
-mm_status mm_sentencepiece_merges(mm_buffer *json, const mm_sentencepiece_model *model,
-                                  const mm_token_scores *list, const mm_vocabulary *vocabulary,
-                                  bool plain, mm_error *error);
+typedef struct mm_piece_merging {
+    bool plain; // as SentencePiece merges, see below
+    bool byte_fallback;
+    bool ignore_merges;
+} mm_piece_merging;
+
+// A BPE model of the list, whose merges are every cut of a token into two others, the best score
+// first. Of equal ones that with the longer left part comes first, or with `plain` the one with the
+// shorter; with `plain` only normal pieces count.
+mm_status mm_sentencepiece_make_bpe(mm_model *made, const mm_sentencepiece_model *model,
+                                    const mm_token_scores *tokens, size_t unknown,
+                                    const mm_piece_merging *how, const char *where,
+                                    mm_error *error);
 
 #endif

@@ -64,6 +64,13 @@ typedef struct mm_scored_token {
 mm_status mm_model_make_unigram(mm_model *model, const mm_scored_token *tokens, size_t count,
                                 size_t unknown, bool byte_fallback, const char *where,
                                 mm_error *error);
+// A model around another one, mm_model_pieces, which the caller makes: its tokens are those of the
+// list, at the same places, and become the ids that model->vocabulary has for them, or that of
+// `unknown`.
+mm_status mm_model_make_numbered(mm_model *model, const mm_scored_token *tokens, size_t count,
+                                 const char *unknown, const char *where, mm_error *error);
+mm_model *mm_model_pieces(mm_model *model);
+uint32_t mm_model_unknown(const mm_model *model);
 void mm_token_model_free(mm_model *model); // accepts a zeroed one
 
 mm_status mm_wordpiece_read(mm_model *model, const json_t *config, const mm_model_parts *parts,
@@ -81,6 +88,10 @@ mm_status mm_unigram_read(mm_model *model, const json_t *config, const mm_model_
                           const char *where, mm_error *error);
 mm_status mm_unigram_make(mm_model *model, const mm_scored_token *tokens, size_t count,
                           size_t unknown, bool byte_fallback, const char *where, mm_error *error);
+// Turns one that was just made into what the SentencePiece library does, as far as it differs.
+// `elsewhere` is where texts without a token are looked up, and must outlive the model: one that is
+// found has its id behind those of the tokens.
+void mm_unigram_as_sentencepiece(mm_model *model, const mm_vocabulary *elsewhere);
 void mm_unigram_release(void *settings);
 mm_status mm_unigram_tokenize(const mm_model *model, mm_encode_work *work, mm_error *error);
 

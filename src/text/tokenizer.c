@@ -76,9 +76,29 @@ static bool add_added(mm_encode_work *work, uint32_t id, mm_span span, const cha
            (!work->want_offsets || mm_token_note_blanks(work, text, length));
 }
 
+// How long the language's code, such as ">>fra<<", is that a text begins with.
+static size_t code_length(const char *text, size_t length) {
+    const char *end =
+        length > 2 && memcmp(text, ">>", 2) == 0 ? memmem(text, length, "<<", 2) : NULL;
+    return end ? (size_t)(end - text) + 2 : 0;
+}
+
+// One token, known or not.
+static bool add_code(const mm_tokenizer *tokenizer, mm_encode_work *work, const char *text,
+                     size_t start, size_t length) {
+    uint32_t id;
+    if (!mm_vocabulary_find(&tokenizer->model.vocabulary, text + start, length, &id))
+        id = mm_model_unknown(&tokenizer->model);
+    return mm_token_add_span(work, id, (mm_span){(uint32_t)start, (uint32_t)(start + length)});
+}
+
 // A part of the original between added tokens that are matched raw.
 static mm_status encode_chunk(const mm_tokenizer *tokenizer, mm_encode_work *work, const char *text,
                               size_t start, size_t end, mm_error *error) {
+    size_t code = tokenizer->codes_first ? code_length(text + start, end - start) : 0;
+    if (code && !add_code(tokenizer, work, text, start, code))
+        return mm_fail_memory(error, "tokens");
+    start += code;
     mm_rewrite *normalized = &work->normalized;
     bool want_origins = work->want_offsets ||
                         (start == 0 && mm_pretokenizer_wants_origins(&tokenizer->pretokenizers));
@@ -173,7 +193,10 @@ const char *mm_tokenizer_shown(const mm_tokenizer *tokenizer, int32_t id, bool s
     const mm_added_token *added = mm_added_tokens_by_id(&tokenizer->added, (uint32_t)id);
     if (skip_special_tokens && added && mm_added_tokens_skips(&tokenizer->added, added))
         return NULL;
-    return mm_tokenizer_token(tokenizer, id, length);
+    const char *token = mm_tokenizer_token(tokenizer, id, length);
+    if (!token && tokenizer->unknown_beyond)
+        token = mm_tokenizer_token(tokenizer, (int32_t)mm_model_unknown(&tokenizer->model), length);
+    return token;
 }
 
 mm_status mm_tokenizer_decode(const mm_tokenizer *tokenizer, char **out, size_t *out_length,

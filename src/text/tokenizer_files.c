@@ -90,44 +90,73 @@ static mm_status open_vocabulary(mm_tokenizer *tokenizer, const char *path,
     return status;
 }
 
-// Reads what files->..._path name, and model_type of config.json beside them.
-static mm_status read_merge_files(mm_merge_files *files, char *texts[2], json_t **config,
-                                  const char *directory, mm_error *error) {
-    size_t lengths[2];
-    mm_status status =
-        mm_file_read(&texts[0], &lengths[0], files->vocabulary_path, MAX_FILE_BYTES, error);
-    if (!status)
-        status = mm_file_read(&texts[1], &lengths[1], files->merges_path, MAX_FILE_BYTES, error);
-    if (!status)
-        status = read_optional(config, directory, "config.json", error);
-    if (status)
-        return status;
-    files->vocabulary = (mm_json_part){texts[0], lengths[0]};
-    files->merges = (mm_json_part){texts[1], lengths[1]};
-    files->model_type = json_string_value(json_object_get(*config, "model_type"));
-    return MM_STATUS_OK;
-}
-
 static char *directory_of(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash ? mm_strndup(path, (size_t)(slash - path) + 1) : mm_strdup(".");
 }
 
-static mm_status open_merges(mm_tokenizer *tokenizer, const char *path,
-                             const mm_tokenizer_settings *settings, mm_error *error) {
-    char *directory = directory_of(path), *texts[2] = {NULL, NULL};
-    char *merges_path = directory ? mm_path_join(directory, "merges.txt") : NULL;
-    mm_merge_files files = {.vocabulary_path = path, .merges_path = merges_path};
-    json_t *config = NULL;
-    mm_status status = merges_path ? read_merge_files(&files, texts, &config, directory, error)
-                                   : mm_fail_memory(error, path);
-    if (!status)
-        status = mm_tokenizer_read_merges(tokenizer, &files, settings, error);
-    json_decref(config);
-    mm_free(texts[0]);
-    mm_free(texts[1]);
-    mm_free(merges_path);
+// vocab.json and what stands beside it: merges.txt, or a SentencePiece file.
+typedef struct file_pair {
+    char *directory, *paths[2], *texts[2];
+    size_t lengths[2];
+    json_t *config; // config.json
+} file_pair;
+
+static void free_pair(file_pair *pair) {
+    for (int i = 0; i < 2; i++) {
+        mm_free(pair->paths[i]);
+        mm_free(pair->texts[i]);
+    }
+    mm_free(pair->directory);
+    json_decref(pair->config);
+}
+
+static mm_status read_pair(file_pair *pair, const char *path, const char *beside, mm_error *error) {
+    *pair = (file_pair){.directory = directory_of(path)};
+    if (pair->directory) {
+        pair->paths[0] = mm_strdup(path);
+        pair->paths[1] = mm_path_join(pair->directory, beside);
+    }
+    mm_status status =
+        pair->paths[0] && pair->paths[1] ? MM_STATUS_OK : mm_fail_memory(error, path);
+    for (int i = 0; i < 2 && !status; i++)
+        status =
+            mm_file_read(&pair->texts[i], &pair->lengths[i], pair->paths[i], MAX_FILE_BYTES, error);
+    return status ? status : read_optional(&pair->config, pair->directory, "config.json", error);
+}
+
+static bool stands_beside(const char *path, const char *name) {
+    char *directory = directory_of(path);
+    char *beside = directory ? mm_path_join(directory, name) : NULL;
+    bool there = beside && mm_file_exists(beside);
+    mm_free(beside);
     mm_free(directory);
+    return there;
+}
+
+// vocab.json: of BPE with its merges, or of the classes that call the SentencePiece library.
+static mm_status open_numbers(mm_tokenizer *tokenizer, const char *path,
+                              const mm_tokenizer_settings *settings, mm_error *error) {
+    static const char *const names[] = {"merges.txt", "source.spm", "sentencepiece.bpe.model"};
+    size_t which = 0;
+    for (size_t i = 0; i < 3; i++)
+        if (stands_beside(path, names[i])) {
+            which = i;
+            break;
+        }
+    file_pair pair;
+    mm_status status = read_pair(&pair, path, names[which], error);
+    mm_json_part parts[2] = {{pair.texts[0], pair.lengths[0]}, {pair.texts[1], pair.lengths[1]}};
+    const char *model_type = json_string_value(json_object_get(pair.config, "model_type"));
+    if (!status && which == 0) {
+        const mm_merge_files files = {parts[0], parts[1], pair.paths[0], pair.paths[1], model_type};
+        status = mm_tokenizer_read_merges(tokenizer, &files, settings, error);
+    } else if (!status) {
+        const mm_numbered_files files = {parts[0], parts[1], pair.paths[0], pair.paths[1],
+                                         model_type};
+        status = mm_tokenizer_read_numbered(tokenizer, &files, settings, error);
+    }
+    free_pair(&pair);
     return status;
 }
 
@@ -156,7 +185,7 @@ static const struct {
     mm_status (*open)(mm_tokenizer *tokenizer, const char *path,
                       const mm_tokenizer_settings *settings, mm_error *error);
 } older_files[] = {{"vocab.txt", open_vocabulary},
-                   {"vocab.json", open_merges},
+                   {"vocab.json", open_numbers},
                    {"spiece.model", open_sentencepiece},
                    {"tokenizer.model", open_sentencepiece},
                    {"sentencepiece.bpe.model", open_sentencepiece},
@@ -234,7 +263,7 @@ static mm_status open_file(mm_tokenizer *tokenizer, const char *path, mm_error *
     if (!status)
         status = read_max_length(tokenizer, &settings, error);
     if (!status)
-        status = (merges   ? open_merges
+        status = (merges   ? open_numbers
                   : pieces ? open_sentencepiece
                            : open_vocabulary)(tokenizer, path, &settings, error);
     mm_free(directory);

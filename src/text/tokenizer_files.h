@@ -55,6 +55,16 @@ typedef struct mm_merge_files {
 mm_status mm_tokenizer_read_merges(mm_tokenizer *tokenizer, const mm_merge_files *files,
                                    const mm_tokenizer_settings *settings, mm_error *error);
 
+typedef struct mm_numbered_files {
+    mm_json_part vocabulary, pieces; // the bytes of vocab.json and of a SentencePiece file
+    const char *vocabulary_path, *pieces_path;
+    const char *model_type; // of config.json, or NULL
+} mm_numbered_files;
+
+// Fills a zeroed tokenizer from a SentencePiece file that cuts and a vocab.json that numbers.
+mm_status mm_tokenizer_read_numbered(mm_tokenizer *tokenizer, const mm_numbered_files *files,
+                                     const mm_tokenizer_settings *settings, mm_error *error);
+
 // Fills a zeroed tokenizer from the bytes of a SentencePiece file. `model_type` is that of
 // config.json, or NULL.
 mm_status mm_tokenizer_read_sentencepiece(mm_tokenizer *tokenizer, const char *bytes, size_t length,

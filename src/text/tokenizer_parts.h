@@ -18,6 +18,8 @@ struct mm_tokenizer { // in the order a text goes through
     mm_model model;
     mm_postprocessor postprocessor;
     mm_decoder_list decoders;
+    bool codes_first;    // a text may begin with a language's code (Marian)
+    bool unknown_beyond; // ids beyond the vocabulary are the unknown token (M2M100)
     size_t model_max_length;
     bool cleans_up;           // so says tokenizer_config.json, and it isn't lost on this model
     mm_truncation truncation; // as the file stores it, if it does

@@ -88,39 +88,16 @@ static bool has_user_defined(const mm_sentencepiece_model *model) {
     return false;
 }
 
-static mm_status read_bpe(builder *self, const mm_buffer *merges, size_t unknown) {
-    bool nameless = is_nameless(self);
-    const mm_scored_token *token = &self->tokens.items[unknown];
-    json_t *config = json_pack("{s:s, s:{}, s:[], s:s%, s:b, s:b, s:b}", "type", "BPE", "vocab",
-                               "merges", "unk_token", token->text, token->length, "fuse_unk", 1,
-                               "byte_fallback", (int)(!nameless || self->model.byte_fallback),
-                               "ignore_merges", (int)(nameless && has_user_defined(&self->model)));
-    if (!config)
-        return mm_fail_memory(self->error, "BPE");
-    mm_model_parts parts = {.merges = {merges->data, merges->length}};
-    mm_status status =
-        mm_model_read(&self->tokenizer->model, config, &parts, self->where, self->error);
-    json_decref(config);
-    return status;
-}
-
 static mm_status make_bpe(builder *self) {
-    mm_vocabulary *vocabulary = &self->tokenizer->model.vocabulary;
+    bool nameless = is_nameless(self);
+    const mm_piece_merging how = {.plain = nameless,
+                                  .byte_fallback = !nameless || self->model.byte_fallback,
+                                  .ignore_merges = nameless && has_user_defined(&self->model)};
     size_t unknown;
     mm_status status = find_unknown(self, &unknown);
-    for (size_t i = 0; i < self->tokens.count && !status; i++)
-        if (!mm_vocabulary_append(vocabulary, self->tokens.items[i].text,
-                                  self->tokens.items[i].length))
-            status = mm_fail_memory(self->error, "the vocabulary");
-    mm_buffer merges;
-    mm_buffer_init(&merges, SIZE_MAX / 2);
-    if (!status)
-        status = mm_sentencepiece_merges(&merges, &self->model, &self->tokens, vocabulary,
-                                         is_nameless(self), self->error);
-    if (!status)
-        status = read_bpe(self, &merges, unknown);
-    mm_buffer_free(&merges);
-    return status;
+    return status ? status
+                  : mm_sentencepiece_make_bpe(&self->tokenizer->model, &self->model, &self->tokens,
+                                              unknown, &how, self->where, self->error);
 }
 
 static mm_status make_model(builder *self) {

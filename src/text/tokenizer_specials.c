@@ -4,7 +4,6 @@
 
 #include "base/memory.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,8 +153,7 @@ static mm_status write_language(char *token, size_t room, const mm_tokenizer_set
                                           config_name, error);
     if (status)
         return status;
-    const char *around = languages->surround;
-    if ((size_t)snprintf(token, room, "%s%s%s", around, code, around) < room)
+    if (mm_language_token(token, room, languages, code, strlen(code)))
         return MM_STATUS_OK;
     return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: \"src_lang\" is no language's code",
                    config_name);

@@ -193,6 +193,7 @@ bool mm_vocabulary_finish(mm_vocabulary *vocabulary) {
     vocabulary->largest_id = largest;
     vocabulary->dense = largest / 4 < vocabulary->count;
     size_t count = vocabulary->dense ? (size_t)largest + 1 : vocabulary->count;
+    mm_free(vocabulary->by_id);
     vocabulary->by_id = mm_calloc(count, sizeof(*vocabulary->by_id));
     if (!vocabulary->by_id)
         return false;

@@ -43,7 +43,7 @@ bool mm_vocabulary_add(mm_vocabulary *vocabulary, const char *token, size_t leng
 // Adds a token whose id is its place in a list: 0, 1, and so on. One that comes again is found with
 // its last id, and all its ids are known as that token. Use either this or add and finish.
 bool mm_vocabulary_append(mm_vocabulary *vocabulary, const char *token, size_t length);
-// Makes ids searchable; call once after the last add.
+// Makes ids searchable; call after the last add, and again when there were more.
 bool mm_vocabulary_finish(mm_vocabulary *vocabulary);
 bool mm_vocabulary_find(const mm_vocabulary *vocabulary, const char *token, size_t length,
                         uint32_t *id);

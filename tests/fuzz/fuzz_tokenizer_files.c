@@ -22,7 +22,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                         "spiece.model",
                                         "tokenizer.model",
                                         "sentencepiece.bpe.model",
-                                        "spm.model"};
+                                        "spm.model",
+                                        "source.spm",
+                                        "sentencepiece.model"};
     static const char *const paths[] = {"tokenizer.json", "vocab.txt",    "vocab.json",
                                         "merges.txt",     "spiece.model", "tokenizer.model",
                                         "none.json",      "none.txt",     "none.model",

@@ -16,6 +16,7 @@ import sys
 import tempfile
 
 from transformers import AutoTokenizer
+from transformers.models.m2m_100.tokenization_m2m_100 import FAIRSEQ_LANGUAGE_CODES as CODES
 from transformers.models.nllb.tokenization_nllb import FAIRSEQ_LANGUAGE_CODES
 
 import make_fixtures
@@ -86,7 +87,32 @@ def nllb_ids():
 
 
 END = "<|endoftext|>"
+def numbered(pieces, front=(), back=()):
+    """A vocab.json for pieces, in another order, which lacks some and has others."""
+    own = [text for text, _, kind in pieces if kind == spiece.NORMAL]
+    kept = [text for i, text in enumerate(reversed(own)) if i % 11 != 3]
+    return {token: i for i, token in enumerate(dict.fromkeys([*front, *kept, *back]))}
+
+
+M2M100 = ["<s>", "<pad>", "</s>", "<unk>"]
+OTHERS = ["\u672c", SPACE + "\u0443\u0436\u0435", "\u8a9e\u306e", ">>fra<<", ">>deu<<", "<pad>"]
+# The SentencePiece library looks for these settings.
+SETTINGS = {"add_dummy_prefix": True, "remove_extra_whitespaces": True, "escape_whitespaces": True}
 FOLDERS = {
+    "numbered-marian": {
+        "source.spm": unigram(ids=(0, 1, 2, -1), **SETTINGS),
+        "target.spm": unigram(ids=(0, 1, 2, -1), **SETTINGS),
+        "vocab.json": numbered(spiece_pieces(FRONT), ["</s>", "<unk>"], OTHERS),
+        **named("MarianTokenizer", source_lang="en", target_lang="de")},
+    "numbered-m2m100": {
+        "sentencepiece.bpe.model": bpe(**SETTINGS), "vocab.json": numbered(bpe_pieces(), M2M100),
+        **named("M2M100Tokenizer", src_lang="fr")},
+    "numbered-m2m100-special": {
+        "sentencepiece.bpe.model": unigram(**SETTINGS),
+        "vocab.json": numbered(spiece_pieces(FRONT), M2M100),
+        "special_tokens_map.json": {
+            "additional_special_tokens": [f"__{code}__" for code in CODES["m2m100"]]},
+        "config.json": {"model_type": "m2m_100"}},
     "spiece-mbart": {"sentencepiece.bpe.model": unigram(), **named("MBartTokenizer")},
     "spiece-mbart50": {"sentencepiece.bpe.model": unigram(),
                        **named("MBart50TokenizerFast", src_lang="de_DE")},
@@ -169,9 +195,14 @@ def truncated(tokenizer, text, length):
             "overflow": [window.ids for window in windows[1:]]}
 
 
+OWN_TEXTS = [">>fra<< hello the", ">>xyz<<hello", ">>fra<<", " >>fra<< he", "he >>deu<< the", ">> he << x",
+             "</s>>>fra<< hello </s> the", "__de__ hello__fr__ the __xx__", "hello<unk>world <pad> x",
+             "\u2581hello \u2581\u2581 the\u2581", "a\u0300\u0301 \u0041\u030a \uff21\uff22 \u0085x\u2028y"]
+
+
 def cases(tokenizer, seed):
     rng = random.Random(seed)
-    for text in TEXTS:
+    for text in TEXTS if tokenizer.is_fast else OWN_TEXTS + TEXTS:
         yield single(tokenizer, text)
     for _ in range(6):
         yield pair(tokenizer, rng.choice(TEXTS), rng.choice(TEXTS))

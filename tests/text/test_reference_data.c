@@ -268,6 +268,61 @@ static void test_model_folders(void **state) {
     assert_int_equal(failed, 0);
 }
 
+static size_t check_decoded(const mm_tokenizer *tokenizer, const json_t *run) {
+    size_t index, failed = 0;
+    json_t *ids;
+    json_array_foreach(json_object_get(run, "sequences"), index, ids) {
+        int32_t sequence[512];
+        size_t count = json_array_size(ids), length;
+        assert_true(count <= 512);
+        for (size_t i = 0; i < count; i++)
+            sequence[i] = (int32_t)json_integer_value(json_array_get(ids, i));
+        char *text;
+        assert_int_equal(
+            mm_tokenizer_decode(tokenizer, &text, &length, sequence, count, true, NULL),
+            MM_STATUS_OK);
+        const json_t *expected = json_array_get(json_object_get(run, "text"), index);
+        failed += length != json_string_length(expected) ||
+                  memcmp(text, json_string_value(expected), length) != 0;
+        mm_free(text);
+    }
+    return failed;
+}
+
+// Translation models without tokenizer.json: what goes in, and the texts of what came out.
+static void test_translation_folders(void **state) {
+    (void)state;
+    static const char *const names[] = {"marian", "m2m100"};
+    for (size_t i = 0; i < 2 && have_data(); i++) {
+        char folder[512], path[1024];
+        snprintf(folder, sizeof(folder), MM_SHARED_DIR "/golden/%s", names[i]);
+        snprintf(path, sizeof(path), "%s/golden.json", folder);
+        mm_tokenizer *tokenizer;
+        mm_error error = {0};
+        if (mm_tokenizer_open(&tokenizer, folder, &error))
+            fail_msg("%s", error.message);
+        json_t *golden = json_load_file(path, JSON_ALLOW_NUL, NULL), *item;
+        size_t index, failed = 0;
+        mm_encoding encoding = {0};
+        mm_encode_options options = {.add_special_tokens = true};
+        json_array_foreach(json_object_get(golden, "inputs"), index, item) {
+            const json_t *text = json_object_get(item, "text");
+            assert_int_equal(mm_tokenizer_encode(tokenizer, &encoding, json_string_value(text),
+                                                 json_string_length(text), NULL, 0, &options, NULL),
+                             MM_STATUS_OK);
+            failed += !same_ids(json_object_get(item, "input_ids"), &encoding);
+        }
+        assert_true(index > 0);
+        json_array_foreach(json_object_get(golden, "runs"), index, item) failed +=
+            check_decoded(tokenizer, item);
+        assert_true(index > 0);
+        assert_int_equal(failed, 0);
+        mm_encoding_free(&encoding);
+        json_decref(golden);
+        mm_tokenizer_free(tokenizer);
+    }
+}
+
 // One malformed file: whether it ends as the reference says.
 static bool check_bad(const json_t *item) {
     const char *file = json_string_value(json_object_get(item, "file"));
@@ -390,12 +445,19 @@ static void test_bad_sentencepiece_files(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bert_tokenizer_json),     cmocka_unit_test(test_bert_vocab_txt),
-        cmocka_unit_test(test_roberta_tokenizer_json),  cmocka_unit_test(test_t5_tokenizer_json),
-        cmocka_unit_test(test_t5_spiece_model),         cmocka_unit_test(test_gpt2_merges),
-        cmocka_unit_test(test_roberta_merges),          cmocka_unit_test(test_features),
-        cmocka_unit_test(test_model_folders),           cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_bad_sentencepiece_files), cmocka_unit_test(test_bad_merges),
+        cmocka_unit_test(test_bert_tokenizer_json),
+        cmocka_unit_test(test_bert_vocab_txt),
+        cmocka_unit_test(test_roberta_tokenizer_json),
+        cmocka_unit_test(test_t5_tokenizer_json),
+        cmocka_unit_test(test_t5_spiece_model),
+        cmocka_unit_test(test_translation_folders),
+        cmocka_unit_test(test_gpt2_merges),
+        cmocka_unit_test(test_roberta_merges),
+        cmocka_unit_test(test_features),
+        cmocka_unit_test(test_model_folders),
+        cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_bad_sentencepiece_files),
+        cmocka_unit_test(test_bad_merges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

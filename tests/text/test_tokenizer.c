@@ -72,7 +72,10 @@ static void test_recorded(void **state) {
                                         "merges-codegen",
                                         "merges-deberta",
                                         "merges-qwen2",
-                                        "merges-clip"};
+                                        "merges-clip",
+                                        "numbered-marian",
+                                        "numbered-m2m100",
+                                        "numbered-m2m100-special"};
     golden_counts counts = {0};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char path[1024];
