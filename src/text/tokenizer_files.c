@@ -125,30 +125,38 @@ static mm_status read_pair(file_pair *pair, const char *path, const char *beside
     return status ? status : read_optional(&pair->config, pair->directory, "config.json", error);
 }
 
-static bool stands_beside(const char *path, const char *name) {
+// The first of the names whose file stands beside `path`; the first one when none does.
+static mm_status find_beside(const char **found, const char *path, const char *const *names,
+                             size_t count, mm_error *error) {
     char *directory = directory_of(path);
-    char *beside = directory ? mm_path_join(directory, name) : NULL;
-    bool there = beside && mm_file_exists(beside);
-    mm_free(beside);
+    mm_status status = directory ? MM_STATUS_OK : mm_fail_memory(error, path);
+    *found = NULL;
+    for (size_t i = 0; i < count && !*found && !status; i++) {
+        char *beside = mm_path_join(directory, names[i]);
+        if (!beside)
+            status = mm_fail_memory(error, path);
+        else if (mm_file_exists(beside))
+            *found = names[i];
+        mm_free(beside);
+    }
+    if (!*found)
+        *found = names[0];
     mm_free(directory);
-    return there;
+    return status;
 }
 
 // vocab.json: of BPE with its merges, or of the classes that call the SentencePiece library.
 static mm_status open_numbers(mm_tokenizer *tokenizer, const char *path,
                               const mm_tokenizer_settings *settings, mm_error *error) {
     static const char *const names[] = {"merges.txt", "source.spm", "sentencepiece.bpe.model"};
-    size_t which = 0;
-    for (size_t i = 0; i < 3; i++)
-        if (stands_beside(path, names[i])) {
-            which = i;
-            break;
-        }
-    file_pair pair;
-    mm_status status = read_pair(&pair, path, names[which], error);
+    const char *beside;
+    file_pair pair = {0};
+    mm_status status = find_beside(&beside, path, names, 3, error);
+    if (!status)
+        status = read_pair(&pair, path, beside, error);
     mm_json_part parts[2] = {{pair.texts[0], pair.lengths[0]}, {pair.texts[1], pair.lengths[1]}};
     const char *model_type = json_string_value(json_object_get(pair.config, "model_type"));
-    if (!status && which == 0) {
+    if (!status && beside == names[0]) {
         const mm_merge_files files = {parts[0], parts[1], pair.paths[0], pair.paths[1], model_type};
         status = mm_tokenizer_read_merges(tokenizer, &files, settings, error);
     } else if (!status) {
