@@ -144,7 +144,8 @@ MM_API void mm_request_set_single(mm_request *request, bool single);
 MM_API mm_status mm_request_add_ids(mm_request *request, const int32_t *ids, size_t count,
                                     mm_error *error);
 // No data, pre-load only (JSON: "task_data": null). A request with neither texts, ids nor this is
-// a valid request for an empty list.
+// a valid request for an empty list. What a load leaves to the time after the first answer, so that
+// this comes sooner, a pre-load does at once, and the model needs no file any more.
 MM_API void mm_request_set_preload(mm_request *request, bool preload);
 
 // ---- Tasks -------------------------------------------------------------------------------------

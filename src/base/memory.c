@@ -74,21 +74,39 @@ char *mm_strndup(const char *text, size_t length) {
 
 enum { HUGE_PAGE = 2 << 20 };
 
-void *mm_pages_alloc(size_t size) {
+void *mm_pages_alloc_small(size_t size) {
     if (allocation_fails() || size > PTRDIFF_MAX)
         return NULL;
     void *memory =
         mmap(NULL, size ? size : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        return NULL;
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+// Fewer faults and TLB misses; a hint only.
+static void ask_for_huge_pages(void *memory, size_t size) {
     if (size >= HUGE_PAGE)
-        (void)madvise(memory, size, MADV_HUGEPAGE); // fewer faults and TLB misses; a hint only
+        (void)madvise(memory, size, MADV_HUGEPAGE);
+}
+
+void *mm_pages_alloc(size_t size) {
+    void *memory = mm_pages_alloc_small(size);
+    if (memory)
+        ask_for_huge_pages(memory, size);
     return memory;
 }
 
 void mm_pages_free(void *memory, size_t size) {
     if (memory)
         (void)munmap(memory, size ? size : 1);
+}
+
+void mm_pages_rest(void *memory, size_t size) {
+    (void)madvise(memory, size, MADV_DONTNEED);
+}
+
+void mm_pages_enlarge(void *memory, size_t size) {
+    mm_pages_rest(memory, size);
+    ask_for_huge_pages(memory, size);
 }
 
 void mm_memory_trim(void) {

@@ -20,6 +20,11 @@ char *mm_strndup(const char *text, size_t length); // copies exactly length byte
 // mm_pages_free. For weights, activations and everything large. size 0 is allowed.
 void *mm_pages_alloc(size_t size);
 void mm_pages_free(void *memory, size_t size);
+void mm_pages_rest(void *memory, size_t size); // the system may have the content, not the place
+// The same in small pages, for what is touched here and there and soon: a huge page is zeroed
+// whole.
+void *mm_pages_alloc_small(size_t size);
+void mm_pages_enlarge(void *memory, size_t size); // as mm_pages_alloc gives them; content is lost
 // Hands free heap memory back to the system (after a release).
 void mm_memory_trim(void);
 

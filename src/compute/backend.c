@@ -71,9 +71,9 @@ size_t mm_weights_bytes(const mm_weights *weights) {
     return ops_of(weights)->weights_bytes(weights);
 }
 
-mm_status mm_weights_pack(mm_weights *weights, mm_checkpoint *checkpoint, int threads,
-                          mm_error *error) {
-    return ops_of(weights)->weights_pack(weights, checkpoint, threads, error);
+mm_status mm_weights_pack(mm_weights *weights, mm_checkpoint *checkpoint, mm_packing packing,
+                          int threads, mm_error *error) {
+    return ops_of(weights)->weights_pack(weights, checkpoint, packing, threads, error);
 }
 
 void mm_weights_settle(mm_weights *weights) {

@@ -71,13 +71,18 @@ mm_status mm_weights_add_relative(const mm_relative **out, mm_weights *weights,
                                   const mm_tensor *tensor, int64_t buckets, int64_t max_distance,
                                   int64_t max_length, bool bidirectional, mm_error *error);
 size_t mm_weights_bytes(const mm_weights *weights); // device memory, also before packing
+// What a device may leave in the checkpoint's files at first.
+typedef enum mm_packing {
+    MM_PACK_ALL,        // nothing
+    MM_PACK_BUT_TABLES, // large tables, of which a pass needs a few rows
+    MM_PACK_ON_NEED,    // and large matrices: the first pass takes less time, others may take more
+} mm_packing;
 // Packs with `threads` threads. MODEL_CORRUPT naming the first tensor that holds NaN or infinity.
-// Afterwards nothing is read from the tensors, but for one freedom: with a `checkpoint`, in which
-// all tables must lie, a device may leave large tables in its files until mm_weights_settle. The
-// weights own it then, on success, and free it as soon as they have their own copies.
-mm_status mm_weights_pack(mm_weights *weights, mm_checkpoint *checkpoint, int threads,
-                          mm_error *error);
-// Has a thread of the weights copy what packing left in the files, and returns. For the end of the
+// On success the weights own `checkpoint` (NULL: packs all), in which all tables must lie, and free
+// it as soon as they have their own copies; nothing is read from tensors of other files afterwards.
+mm_status mm_weights_pack(mm_weights *weights, mm_checkpoint *checkpoint, mm_packing packing,
+                          int threads, mm_error *error);
+// Has a thread of the weights pack what was left in the files, and returns. For the end of the
 // first forward pass, which should not share the processor with it; when it is not called, that
 // begins a second after packing. From any thread, any number of times.
 void mm_weights_settle(mm_weights *weights);

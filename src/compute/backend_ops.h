@@ -31,8 +31,8 @@ typedef struct mm_backend_ops {
                               int64_t buckets, int64_t max_distance, int64_t max_length,
                               bool bidirectional, mm_error *error);
     size_t (*weights_bytes)(const mm_weights *weights);
-    mm_status (*weights_pack)(mm_weights *weights, mm_checkpoint *checkpoint, int threads,
-                              mm_error *error);
+    mm_status (*weights_pack)(mm_weights *weights, mm_checkpoint *checkpoint, mm_packing packing,
+                              int threads, mm_error *error);
     void (*weights_settle)(mm_weights *weights);
 
     mm_status (*session_create)(mm_session **out, mm_backend *backend, int threads,

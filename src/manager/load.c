@@ -16,6 +16,16 @@ static void take_back(mm_deployment *deployment) {
     pthread_mutex_unlock(&deployment->manager->lock);
 }
 
+// A pre-load leaves no work to requests.
+static mm_packing packing_for(const mm_deployment *deployment) {
+    pthread_mutex_lock(&deployment->manager->lock);
+    const mm_job *job = deployment->waiting.first;
+    while (job && !job->request->preload)
+        job = job->next;
+    pthread_mutex_unlock(&deployment->manager->lock);
+    return job ? MM_PACK_ALL : MM_PACK_ON_NEED;
+}
+
 typedef struct attempt {
     mm_task_model *model; // NULL without an error: nobody wants it any more
     double seconds;       // of work, without waiting for memory
@@ -70,7 +80,8 @@ static mm_status load(attempt *out, mm_deployment *deployment, mm_error *error) 
     }
     int64_t reserved = mm_clock_now_ns();
     if (wanted && !status)
-        status = mm_task_model_load(out->model, deployment->manager->cpu_threads, error);
+        status = mm_task_model_load(out->model, packing_for(deployment),
+                                    deployment->manager->cpu_threads, error);
     out->seconds = (double)(mm_clock_now_ns() - reserved + opened - begun) * 1e-9;
     if (status || !wanted) {
         mm_task_model_free(out->model);

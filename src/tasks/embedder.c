@@ -127,12 +127,14 @@ mm_status mm_embedder_open(mm_embedder **out, const char *directory, const char 
     return MM_STATUS_OK;
 }
 
-// The modules' files are closed here, the transformer's by the weights, once they have copied the
-// tables too: then the model does not depend on any file.
-mm_status mm_embedder_load(mm_embedder *embedder, int threads, mm_error *error) {
+// The modules' files are closed here, the transformer's by the weights, once they have all that is
+// in them: then the model does not depend on any file.
+mm_status mm_embedder_load(mm_embedder *embedder, mm_packing packing, int threads,
+                           mm_error *error) {
     if (embedder->loaded)
         return MM_STATUS_OK;
-    mm_status status = mm_weights_pack(embedder->weights, embedder->checkpoint, threads, error);
+    mm_status status =
+        mm_weights_pack(embedder->weights, embedder->checkpoint, packing, threads, error);
     if (status)
         return status;
     embedder->checkpoint = NULL;

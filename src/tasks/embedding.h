@@ -18,9 +18,9 @@ typedef struct mm_embedder mm_embedder;
 // `model_name` is the Hub id (for the built-in prompts by role), or NULL for a directory.
 mm_status mm_embedder_open(mm_embedder **out, const char *directory, const char *model_name,
                            mm_backend *backend, mm_compute_dtype dtype, mm_error *error);
-// Packs the weights. Once; before any run. The files stay open until the large tables have been
-// copied, which the first run has begun in the background.
-mm_status mm_embedder_load(mm_embedder *embedder, int threads, mm_error *error);
+// Packs the weights. Once; before any run. Unless all are packed, the files stay open until that is
+// made up for, which the first run has begun in the background.
+mm_status mm_embedder_load(mm_embedder *embedder, mm_packing packing, int threads, mm_error *error);
 void mm_embedder_free(mm_embedder *embedder); // accepts NULL
 
 const mm_model_info *mm_embedder_model(const mm_embedder *embedder);

@@ -20,7 +20,8 @@ typedef struct mm_generator mm_generator;
 mm_status mm_generator_open(mm_generator **out, const char *directory, mm_backend *backend,
                             mm_compute_dtype dtype, mm_error *error);
 // Packs the weights and closes the checkpoint. Once; before any run.
-mm_status mm_generator_load(mm_generator *generator, int threads, mm_error *error);
+mm_status mm_generator_load(mm_generator *generator, mm_packing packing, int threads,
+                            mm_error *error);
 void mm_generator_free(mm_generator *generator); // accepts NULL
 
 const mm_model_info *mm_generator_model(const mm_generator *generator);

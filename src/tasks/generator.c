@@ -121,10 +121,15 @@ bool mm_generator_is_loaded(const mm_generator *generator) {
     return generator->host ? generator->host->loaded : generator->loaded;
 }
 
-mm_status mm_generator_load(mm_generator *generator, int threads, mm_error *error) {
+mm_status mm_generator_load(mm_generator *generator, mm_packing packing, int threads,
+                            mm_error *error) {
     if (mm_generator_is_loaded(generator))
         return MM_STATUS_OK;
-    mm_status status = mm_weights_pack(generator->weights, generator->checkpoint, threads, error);
+    // The first text takes many passes already, which want panels in their places.
+    if (packing == MM_PACK_ON_NEED)
+        packing = MM_PACK_BUT_TABLES;
+    mm_status status =
+        mm_weights_pack(generator->weights, generator->checkpoint, packing, threads, error);
     if (status)
         return status;
     generator->checkpoint = NULL; // the weights' own now

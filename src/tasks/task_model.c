@@ -57,9 +57,10 @@ mm_status mm_task_model_open(mm_task_model **out, const char *directory, const c
     return status;
 }
 
-mm_status mm_task_model_load(mm_task_model *model, int threads, mm_error *error) {
-    return model->embedder ? mm_embedder_load(model->embedder, threads, error)
-                           : mm_generator_load(model->generator, threads, error);
+mm_status mm_task_model_load(mm_task_model *model, mm_packing packing, int threads,
+                             mm_error *error) {
+    return model->embedder ? mm_embedder_load(model->embedder, packing, threads, error)
+                           : mm_generator_load(model->generator, packing, threads, error);
 }
 
 void mm_task_model_free(mm_task_model *model) {

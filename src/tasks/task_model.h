@@ -16,7 +16,8 @@ typedef struct mm_task_model mm_task_model;
 mm_status mm_task_model_open(mm_task_model **out, const char *directory, const char *model_name,
                              mm_backend *backend, mm_compute_dtype dtype, mm_error *error);
 // Packs the weights. Once; before any run.
-mm_status mm_task_model_load(mm_task_model *model, int threads, mm_error *error);
+mm_status mm_task_model_load(mm_task_model *model, mm_packing packing, int threads,
+                             mm_error *error);
 void mm_task_model_free(mm_task_model *model); // accepts NULL
 
 // Borrowed. INVALID_TASK_TYPE for what the model does not do, naming what it does; what is wrong

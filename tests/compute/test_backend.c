@@ -93,7 +93,7 @@ static void model_create(model *m, mm_compute_dtype dtype) {
     assert_int_equal(mm_weights_add_matrix(&m->wide, w, 1, &wide, NULL, &error), 0);
     m->tables.norm = m->norm;
     size_t planned = mm_weights_bytes(w);
-    assert_int_equal(mm_weights_pack(w, NULL, 2, &error), MM_STATUS_OK);
+    assert_int_equal(mm_weights_pack(w, NULL, MM_PACK_ALL, 2, &error), MM_STATUS_OK);
     assert_int_equal(mm_weights_bytes(w), planned);
 }
 
@@ -293,7 +293,8 @@ static void weights_that_are_not_finite_are_refused(void **unused) {
     const mm_matrix *matrix;
     assert_int_equal(mm_weights_create(&weights, backend, MM_COMPUTE_F32, &error), 0);
     assert_int_equal(mm_weights_add_matrix(&matrix, weights, 1, &source, NULL, &error), 0);
-    assert_int_equal(mm_weights_pack(weights, NULL, 2, &error), MM_STATUS_MODEL_CORRUPT);
+    assert_int_equal(mm_weights_pack(weights, NULL, MM_PACK_ALL, 2, &error),
+                     MM_STATUS_MODEL_CORRUPT);
     assert_non_null(strstr(error.message, "layer.weight"));
     mm_weights_free(weights);
     free((void *)(uintptr_t)tensor.data);

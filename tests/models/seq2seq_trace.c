@@ -118,7 +118,7 @@ int main(int count, char **arguments) {
     check(mm_weights_create(&weights, backend, MM_COMPUTE_F32, &error), &error);
     t.family = family_of(mm_config_model_type(config));
     check(t.family->bind(&t.state, &t.info, config, checkpoint, weights, &error), &error);
-    check(mm_weights_pack(weights, NULL, THREADS, &error), &error);
+    check(mm_weights_pack(weights, NULL, MM_PACK_ALL, THREADS, &error), &error);
     check(mm_session_create(&t.session, backend, THREADS, &error), &error);
     const int64_t floats =
         t.info.row_floats > t.info.step_floats ? t.info.row_floats : t.info.step_floats;

@@ -32,7 +32,7 @@ static void load(loaded *all, const char *folder, int threads) {
     assert_ok(mm_model_bind(&all->model, all->config, all->checkpoint, all->weights,
                             MM_MODEL_GENERATES, &error),
               error);
-    assert_ok(mm_weights_pack(all->weights, NULL, 1, &error), error);
+    assert_ok(mm_weights_pack(all->weights, NULL, MM_PACK_ALL, 1, &error), error);
     assert_ok(mm_session_create(&all->session, all->backend, threads, &error), error);
     const mm_model_info *info = mm_model_get_info(all->model);
     int64_t floats = info->row_floats > info->step_floats ? info->row_floats : info->step_floats;

@@ -41,7 +41,7 @@ static void load(loaded *all, const char *folder) {
     assert_ok(mm_model_bind(&all->model, all->config, all->checkpoint, all->weights,
                             MM_MODEL_EMBEDS, &error),
               error);
-    assert_ok(mm_weights_pack(all->weights, NULL, 1, &error), error);
+    assert_ok(mm_weights_pack(all->weights, NULL, MM_PACK_ALL, 1, &error), error);
     assert_ok(mm_session_create(&all->session, all->backend, 1, &error), error);
     const mm_model_info *info = mm_model_get_info(all->model);
     assert_ok(mm_session_reserve(all->session, all->weights, info->max_positions, info->row_floats,

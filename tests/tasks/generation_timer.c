@@ -50,7 +50,7 @@ static void load(timer *t, const char *folder, int threads) {
     check(mm_backend_cpu_create(&t->backend, &error), &error);
     check(mm_generator_open_model(&t->generator, folder, t->backend, MM_COMPUTE_F32, &error),
           &error);
-    check(mm_generator_load(t->generator, threads, &error), &error);
+    check(mm_generator_load(t->generator, MM_PACK_ALL, threads, &error), &error);
     check(mm_session_create(&t->session, t->backend, threads, &error), &error);
     check(mm_generator_prepare_session(t->generator, t->session, &error), &error);
 }

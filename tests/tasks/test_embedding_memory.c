@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory that runs out at any point of opening, loading and running a model: each time the status
-// says so, nothing leaks (run under ASan), and the next attempt works. The word table is large
-// enough to be copied in the background. Covered are the library's
-// own allocator and jansson's hooks; what oneDNN and libcrypto allocate for themselves is not.
+// says so, nothing leaks (run under ASan), and the next attempt works; with weights that are packed
+// in the background, and with all packed at once. Covered are the library's own allocator and
+// jansson's hooks; what oneDNN and libcrypto allocate for themselves is not.
 #include "check.h"
 #include "scratch.h"
 #include "toy.h"
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "compute/cpu/cpu.h"
 #include "tasks/embedding.h"
 
 #include <string.h>
@@ -46,7 +47,7 @@ static int tear_down(void **state) {
 }
 
 // Everything from opening to vectors; the first failure's status.
-static mm_status whole_way(float *vectors, mm_error *error) {
+static mm_status whole_way(mm_packing packing, float *vectors, mm_error *error) {
     static const char *const texts[] = {"hello world", "a b c", ""};
     static const size_t lengths[] = {11, 5, 0};
     const mm_embedding_options options = {.prompt_name = "query"};
@@ -56,9 +57,11 @@ static mm_status whole_way(float *vectors, mm_error *error) {
     mm_embedding_job job = {0};
     mm_status status = mm_backend_cpu_create(&backend, error);
     if (!status)
+        backend->large = 0; // so that matrices wait too
+    if (!status)
         status = mm_embedder_open(&embedder, folder, NULL, backend, MM_COMPUTE_F32, error);
     if (!status)
-        status = mm_embedder_load(embedder, 2, error);
+        status = mm_embedder_load(embedder, packing, 2, error);
     if (!status)
         status = mm_session_create(&session, backend, 2, error);
     if (!status)
@@ -74,13 +77,12 @@ static mm_status whole_way(float *vectors, mm_error *error) {
     return status;
 }
 
-static void test_every_allocation_may_fail(void **state) {
-    (void)state;
+static void fail_each(mm_packing packing) {
     float reference[3 * 8];
     float vectors[3 * 8];
     mm_error error = {0};
     mm_memory_fail_after(0, false);
-    assert_ok(whole_way(reference, &error), error);
+    assert_ok(whole_way(packing, reference, &error), error);
     const size_t allocations = mm_memory_allocations();
     print_message("%zu allocations\n", allocations);
     assert_true(allocations > 50);
@@ -90,7 +92,7 @@ static void test_every_allocation_may_fail(void **state) {
             error = (mm_error){0};
             memset(vectors, 0, sizeof vectors);
             mm_memory_fail_after(n, forever);
-            mm_status status = whole_way(vectors, &error);
+            mm_status status = whole_way(packing, vectors, &error);
             mm_memory_fail_after(0, false);
             if (status == MM_STATUS_OK) // it could do without that memory
                 assert_memory_equal(vectors, reference, sizeof vectors);
@@ -100,11 +102,24 @@ static void test_every_allocation_may_fail(void **state) {
         }
         assert_true(failed > allocations / 2);
     }
-    assert_ok(whole_way(vectors, &error), error);
+    assert_ok(whole_way(packing, vectors, &error), error);
     assert_memory_equal(vectors, reference, sizeof vectors);
 }
 
+static void test_every_allocation_may_fail(void **state) {
+    (void)state;
+    fail_each(MM_PACK_ON_NEED);
+}
+
+static void test_without_a_background(void **state) {
+    (void)state;
+    fail_each(MM_PACK_ALL);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_allocation_may_fail)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_allocation_may_fail),
+        cmocka_unit_test(test_without_a_background),
+    };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

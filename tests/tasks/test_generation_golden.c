@@ -188,7 +188,7 @@ static void check_folder(const golden_case *golden, void *payload) {
         assert_ok(status, error);
     if (f.tokenizer)
         check_inputs(&f);
-    assert_ok(mm_generator_load(f.generator, 2, &error), error);
+    assert_ok(mm_generator_load(f.generator, MM_PACK_ON_NEED, 2, &error), error);
     assert_ok(mm_session_create(&f.session, backend, 2, &error), error);
     assert_ok(mm_generator_prepare_session(f.generator, f.session, &error), error);
     size_t i;

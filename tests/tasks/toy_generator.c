@@ -15,7 +15,7 @@ mm_status toy_generator_open(toy_generator *all, const char *folder, mm_error *e
     if (!status)
         status = mm_generator_open(&all->generator, folder, all->backend, MM_COMPUTE_F32, error);
     if (!status)
-        status = mm_generator_load(all->generator, 2, error);
+        status = mm_generator_load(all->generator, MM_PACK_ON_NEED, 2, error);
     if (!status)
         status = mm_session_create(&all->session, all->backend, 2, error);
     if (!status)

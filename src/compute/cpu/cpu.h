@@ -21,21 +21,28 @@ struct mm_backend {
     const mm_backend_ops *ops;
     const mm_kernels *kernels;
     mm_products *products;
+    size_t large; // bytes of packed matrices above which they may wait; tests lower it
 };
 
 // ---- Weights (cpu_weights.c) ----
+
+// Where a panel is looked for. One thread takes it from the file to its place.
+typedef enum mm_panel_state { MM_PANEL_IN_FILE, MM_PANEL_MOVES, MM_PANEL_IN_PLACE } mm_panel_state;
 
 struct mm_matrix {
     struct mm_matrix *next;
     int64_t out_features, in_features;
     int parts;
-    const mm_tensor *weight[4], *bias[4]; // sources; NULL after packing
+    const mm_tensor *weight[4], *bias[4]; // sources; valid until packed, or settled if it waits
     int panels;
     int64_t panel_columns; // of every panel but the last, which has what is left
     const mm_product_shape *shape, *last_shape;
-    size_t panel_bytes; // packed, rounded up to 64
-    char *packed;       // panels one behind the other
-    float *bias_values; // [out_features]
+    size_t panel_bytes;           // packed, rounded up to 64
+    char *packed;                 // panels one behind the other
+    float *bias_values;           // [out_features]
+    bool waits;                   // for settling; else it is packed with all others
+    struct mm_settling *settling; // the weights' own
+    atomic_uchar states[];        // [panels] of mm_panel_state
 };
 
 struct mm_table {
@@ -68,15 +75,23 @@ struct mm_relative {
     float *values; // [heads][2 * max_length - 1], the middle is distance 0
 };
 
-// The way of large tables from the checkpoint's map to the weights' memory.
+// What a thread needs to pack panels, beside a place to pack to.
+typedef struct mm_cpu_packer {
+    mm_product_caller *caller;
+    float *staging;
+    size_t staging_bytes;
+} mm_cpu_packer;
+
+// The way of large tables and matrices from the checkpoint's map to the weights' memory.
 typedef struct mm_settling {
-    mm_checkpoint *checkpoint; // the thread's, NULL once all is copied
-    atomic_uint readers;       // look-ups that may read the map, and whether it is over
+    mm_checkpoint *checkpoint; // the thread's, NULL once all is in its place
+    mm_cpu_packer packer;      // the thread's
+    atomic_uint readers;       // operations that may read the map, and whether it is over
     bool started;
     pthread_t thread;
-    atomic_bool stop;
-    bool called;
-    pthread_mutex_t mutex; // guards `called` and waiting
+    atomic_bool stop, called;
+    atomic_uint asked;     // for panels in files, since `called`
+    pthread_mutex_t mutex; // for waiting: for `stop` and `called`, for readers, for a panel
     pthread_cond_t wake;
 } mm_settling;
 
@@ -90,6 +105,8 @@ struct mm_weights {
     struct mm_relative *relatives;
     size_t bytes;            // of the one region that holds all
     int64_t max_in, max_out; // over the matrices
+    size_t panel_floats;     // of the largest panel's rows
+    size_t panel_bytes;      // of the largest panel, packed
     char *memory;            // NULL until packed
     mm_settling settling;
 };
@@ -124,20 +141,48 @@ mm_status mm_cpu_add_relative(const mm_relative **out, mm_weights *weights, cons
                               int64_t buckets, int64_t max_distance, int64_t max_length,
                               bool bidirectional, mm_error *error);
 size_t mm_cpu_weights_bytes(const mm_weights *weights);
-mm_status mm_cpu_weights_pack(mm_weights *weights, mm_checkpoint *checkpoint, int threads,
+mm_status mm_cpu_weights_pack(mm_weights *weights, mm_checkpoint *checkpoint, mm_packing how,
+                              int threads, mm_error *error);
+
+// ---- Panels (cpu_panels.c) ----
+
+// `floats` for staging; on failure there is something to free nevertheless.
+mm_status mm_cpu_packer_create(mm_cpu_packer *out, mm_backend *backend, int64_t floats,
+                               mm_error *error);
+void mm_cpu_packer_free(mm_cpu_packer *packer); // accepts a zeroed one
+// Values of a tensor as float32; MODEL_CORRUPT naming it when one is NaN or infinite.
+mm_status mm_cpu_load_values(float *out, const mm_tensor *tensor, int64_t start, int64_t count,
+                             mm_error *error);
+// The same check where the values lie: F32, F16 or BF16.
+mm_status mm_cpu_check_values(const mm_tensor *tensor, int64_t start, int64_t count,
                               mm_error *error);
+mm_status mm_cpu_check_panel(const mm_matrix *matrix, int panel, mm_error *error);
+// Checks too; `packed` is a scratch of mm_weights.panel_bytes.
+mm_status mm_cpu_pack_panel(const mm_matrix *matrix, int panel, void *packed,
+                            mm_product_caller *caller, float *staging, mm_error *error);
+// The same into the panel's place, where everybody looks for it afterwards; for whoever has taken
+// MM_PANEL_MOVES. When it fails the panel is in the file still.
+mm_status mm_cpu_place_panel(mm_matrix *matrix, int panel, mm_product_caller *caller,
+                             float *staging, mm_error *error);
+static inline char *mm_cpu_place_of(const mm_matrix *matrix, int panel) {
+    return matrix->packed + (size_t)panel * matrix->panel_bytes;
+}
 
-// ---- Large tables (cpu_tables.c) ----
+// ---- Large weights (cpu_settling.c) ----
 
-bool mm_cpu_table_may_wait(const mm_table *table);
+void mm_cpu_choose_waiting(mm_weights *weights, const mm_checkpoint *checkpoint, mm_packing how);
 void mm_cpu_settling_init(mm_settling *settling);
-// Takes the checkpoint over; tables that wait, if any, are looked up in it from here on.
-void mm_cpu_settling_start(mm_weights *weights, mm_checkpoint *checkpoint);
+// Takes the checkpoint over, and the packer; what waits is looked up in it from here on.
+void mm_cpu_settling_start(mm_weights *weights, mm_checkpoint *checkpoint, mm_cpu_packer *packer);
 void mm_cpu_settling_end(mm_settling *settling); // joins the thread
 void mm_cpu_weights_settle(mm_weights *weights);
-// Around look-ups in any of the weights' tables; leave when enter returned true.
+// Around operations with any of the weights; leave when enter returned true.
 bool mm_cpu_settling_enter(mm_settling *settling);
 void mm_cpu_settling_leave(mm_settling *settling);
+bool mm_cpu_settled(const mm_settling *settling); // then it stays so
+// Inside an operation: the packed panel, in its place or in the member's scratch until the next
+// call. `again` says that the pass needs it more than once. NULL: the lane has failed.
+const void *mm_cpu_panel(mm_lane *lane, int member, const mm_matrix *matrix, int panel, bool again);
 
 // ---- Sessions and lanes (cpu_session.c) ----
 
@@ -147,6 +192,8 @@ typedef struct mm_cpu_member {
     float *panel;      // [MM_CPU_TILE, widest panel]: a product's result
     float *gate_panel; // the same for the gate of a gated feed-forward
     void *attention;   // scratch of an attention kernel
+    float *staging;    // a panel's rows, and
+    void *packed;      // the panel, while it is not in its place; NULL once all are
 } mm_cpu_member;
 
 struct mm_lane {
@@ -173,6 +220,9 @@ struct mm_session {
     char *memory;           // scratch and arenas of all
     size_t memory_bytes;
     int64_t rows, row_floats, max_in, max_out; // what memory is laid out for
+    const mm_settling *settling;               // of weights that had not settled, or NULL, and
+    char *panels;                              // the members' memory for it
+    size_t panels_bytes;
     bool watch;
     int first_bad_layer;
 };

@@ -5,6 +5,9 @@
 // Enough tiles that a remainder does not matter, few enough that activations stay near the core.
 enum { BATCH_ROWS = 256 };
 
+// Less is packed in about the time that a first pass with panels in files takes longer.
+enum { LARGE = 64 << 20 };
+
 mm_status mm_backend_cpu_create(mm_backend **out, mm_error *error) {
     *out = NULL;
     mm_backend *backend = mm_calloc(1, sizeof(*backend));
@@ -12,6 +15,7 @@ mm_status mm_backend_cpu_create(mm_backend **out, mm_error *error) {
         return mm_fail_memory(error, "the CPU backend");
     backend->ops = &mm_cpu_ops;
     backend->kernels = mm_kernels_select();
+    backend->large = LARGE;
     mm_status status = mm_products_create(&backend->products, error);
     if (status)
         mm_free(backend);

@@ -54,25 +54,40 @@ static const void *tile_input(mm_lane *lane, int member, const mm_activation *in
     return cast;
 }
 
+// A tile on its way through panels.
+typedef struct tile {
+    const void *x;
+    int height;
+    bool more; // tiles of the same operation
+} tile;
+
+static tile tile_at(mm_lane *lane, int member, const mm_activation *in, const tiling *tiles,
+                    int64_t first) {
+    const int height = tile_height(tiles, first);
+    return (tile){tile_input(lane, member, in, first, height), height,
+                  tiles->rows > tiles->tile_rows};
+}
+
 // result [height, panel columns], dense
-static void product(mm_lane *lane, int member, const mm_matrix *matrix, int panel, int height,
-                    float *result, const void *x) {
+static void product(mm_lane *lane, int member, const mm_matrix *matrix, int panel, float *result,
+                    const tile *x) {
+    const void *packed = mm_cpu_panel(lane, member, matrix, panel, x->more);
     mm_error error = {0};
-    if (mm_product_run(mm_cpu_member_of(lane, member)->caller, mm_matrix_shape(matrix, panel),
-                       height, result, x, matrix->packed + (size_t)panel * matrix->panel_bytes,
-                       &error))
+    if (packed &&
+        mm_product_run(mm_cpu_member_of(lane, member)->caller, mm_matrix_shape(matrix, panel),
+                       x->height, result, x->x, packed, &error))
         mm_cpu_lane_fail(lane, error.status, error.message);
 }
 
 // All panels of `matrix` for one tile: out[row][column] = function(x W^T + b).
-static void tile_product(mm_lane *lane, int member, const mm_matrix *matrix, int height, float *out,
-                         int64_t out_stride, const void *x, mm_function function) {
+static void tile_product(mm_lane *lane, int member, const mm_matrix *matrix, const tile *x,
+                         float *out, int64_t out_stride, mm_function function) {
     const mm_kernels *kernels = lane->session->backend->kernels;
     float *result = mm_cpu_member_of(lane, member)->panel;
     for (int panel = member; panel < matrix->panels; panel += lane->members) {
         int64_t first = panel * matrix->panel_columns, columns = mm_matrix_columns(matrix, panel);
-        product(lane, member, matrix, panel, height, result, x);
-        for (int row = 0; row < height; row++)
+        product(lane, member, matrix, panel, result, x);
+        for (int row = 0; row < x->height; row++)
             kernels->finish(out + row * out_stride + first, result + row * columns,
                             matrix->bias_values + first, (size_t)columns, function);
     }
@@ -95,6 +110,15 @@ static void finish_tile(mm_lane *lane, int member, const mm_activation *out, int
     }
 }
 
+// Runs a step on panels of the matrix's weights, which may lie in files yet.
+static void run_step(mm_lane *lane, mm_cpu_step step, const void *arguments,
+                     const mm_matrix *matrix) {
+    const bool entered = mm_cpu_settling_enter(matrix->settling);
+    mm_cpu_lane_run(lane, step, arguments);
+    if (entered)
+        mm_cpu_settling_leave(matrix->settling);
+}
+
 // ---- Linear
 // ---------------------------------------------------------------------------------------
 
@@ -109,13 +133,12 @@ static void linear_step(mm_lane *lane, int member, const void *arguments) {
     bool waits = a->epilogue.residual || a->epilogue.norm; // for complete rows
     tiling tiles = tiles_of(a->in.rows);
     for (int64_t first = 0; first < tiles.rows; first += tiles.tile_rows) {
-        int height = tile_height(&tiles, first);
-        const void *x = tile_input(lane, member, &a->in, first, height);
-        tile_product(lane, member, a->matrix, height, waits ? lane->tile : row_of(&a->out, first),
-                     a->out.columns, x, a->epilogue.function);
+        const tile x = tile_at(lane, member, &a->in, &tiles, first);
+        tile_product(lane, member, a->matrix, &x, waits ? lane->tile : row_of(&a->out, first),
+                     a->out.columns, a->epilogue.function);
         if (waits) {
             mm_cpu_lane_barrier(lane);
-            finish_tile(lane, member, &a->out, first, height, &a->epilogue);
+            finish_tile(lane, member, &a->out, first, x.height, &a->epilogue);
         }
         end_tile(lane, &tiles, first);
     }
@@ -124,7 +147,7 @@ static void linear_step(mm_lane *lane, int member, const void *arguments) {
 void mm_cpu_linear(mm_lane *lane, mm_activation *out, const mm_activation *in,
                    const mm_matrix *matrix, const mm_epilogue *epilogue) {
     linear_arguments arguments = {*out, *in, matrix, epilogue ? *epilogue : (mm_epilogue){0}};
-    mm_cpu_lane_run(lane, linear_step, &arguments);
+    run_step(lane, linear_step, &arguments, matrix);
 }
 
 // ---- Logits
@@ -142,13 +165,12 @@ static void logits_step(mm_lane *lane, int member, const void *arguments) {
     const int64_t stride = a->matrix->out_features;
     tiling tiles = tiles_of(a->x.rows);
     for (int64_t first = 0; first < tiles.rows; first += tiles.tile_rows) {
-        int height = tile_height(&tiles, first);
-        const void *x = tile_input(lane, member, &a->x, first, height);
+        const tile x = tile_at(lane, member, &a->x, &tiles, first);
         float *out = a->out + first * stride;
-        tile_product(lane, member, a->matrix, height, out, stride, x, MM_FUNCTION_NONE);
+        tile_product(lane, member, a->matrix, &x, out, stride, MM_FUNCTION_NONE);
         mm_cpu_lane_barrier(lane);
         int from, to;
-        share(lane, member, height, &from, &to);
+        share(lane, member, x.height, &from, &to);
         for (int64_t i = from * stride; i < to * stride && a->scale != 1; i++)
             out[i] *= a->scale;
     }
@@ -157,7 +179,7 @@ static void logits_step(mm_lane *lane, int member, const void *arguments) {
 void mm_cpu_logits(mm_lane *lane, float *out, const mm_activation *x, const mm_matrix *matrix,
                    float scale) {
     logits_arguments arguments = {out, *x, matrix, scale};
-    mm_cpu_lane_run(lane, logits_step, &arguments);
+    run_step(lane, logits_step, &arguments, matrix);
 }
 
 // ---- Feed-forward
@@ -172,16 +194,16 @@ typedef struct feed_forward_arguments {
 
 // The half before `down` for one panel of a tile, into lane->inner in the products' type.
 static void inner_panel(mm_lane *lane, int member, const feed_forward_arguments *a, int panel,
-                        int height, const void *x) {
+                        const tile *x) {
     const mm_kernels *kernels = lane->session->backend->kernels;
     mm_cpu_member *own = mm_cpu_member_of(lane, member);
     int64_t first = panel * a->up->panel_columns, columns = mm_matrix_columns(a->up, panel);
     int64_t stride = a->up->out_features;
     bool wide = lane->session->dtype == MM_COMPUTE_F32;
-    product(lane, member, a->up, panel, height, own->panel, x);
+    product(lane, member, a->up, panel, own->panel, x);
     if (a->gate)
-        product(lane, member, a->gate, panel, height, own->gate_panel, x);
-    for (int row = 0; row < height; row++) {
+        product(lane, member, a->gate, panel, own->gate_panel, x);
+    for (int row = 0; row < x->height; row++) {
         float *up = own->panel + row * columns;
         float *gate = own->gate_panel + row * columns;
         float *inner = lane->inner + row * stride + first;
@@ -208,16 +230,16 @@ static void feed_forward_step(mm_lane *lane, int member, const void *arguments) 
     bool waits = a->epilogue.residual || a->epilogue.norm;
     tiling tiles = tiles_of(a->in.rows);
     for (int64_t first = 0; first < tiles.rows; first += tiles.tile_rows) {
-        int height = tile_height(&tiles, first);
-        const void *x = tile_input(lane, member, &a->in, first, height);
+        const tile x = tile_at(lane, member, &a->in, &tiles, first);
+        const tile inner = {lane->inner, x.height, x.more};
         for (int panel = member; panel < a->up->panels; panel += lane->members)
-            inner_panel(lane, member, a, panel, height, x);
+            inner_panel(lane, member, a, panel, &x);
         mm_cpu_lane_barrier(lane);
-        tile_product(lane, member, a->down, height, waits ? lane->tile : row_of(&a->out, first),
-                     a->out.columns, lane->inner, MM_FUNCTION_NONE);
+        tile_product(lane, member, a->down, &inner, waits ? lane->tile : row_of(&a->out, first),
+                     a->out.columns, MM_FUNCTION_NONE);
         if (waits) {
             mm_cpu_lane_barrier(lane);
-            finish_tile(lane, member, &a->out, first, height, &a->epilogue);
+            finish_tile(lane, member, &a->out, first, x.height, &a->epilogue);
         }
         end_tile(lane, &tiles, first);
     }
@@ -228,5 +250,5 @@ void mm_cpu_feed_forward(mm_lane *lane, mm_activation *out, const mm_activation 
                          mm_function function, const mm_epilogue *epilogue) {
     feed_forward_arguments arguments = {
         *out, *in, up, gate, down, function, epilogue ? *epilogue : (mm_epilogue){0}};
-    mm_cpu_lane_run(lane, feed_forward_step, &arguments);
+    run_step(lane, feed_forward_step, &arguments, up);
 }

@@ -5,6 +5,8 @@
 //   member 1: ...                                 lane 1: ...
 //
 // Pages are touched only when used; a session laid out for long texts costs what its texts cost.
+// The first text meets weights that have not settled, and small pages, so that it waits for few of
+// them.
 #include "base/memory.h"
 #include "compute/cpu/cpu.h"
 
@@ -49,6 +51,13 @@ mm_status mm_cpu_session_create(mm_session **out, mm_backend *backend, int threa
     return MM_STATUS_OK;
 }
 
+static void free_panels(mm_session *session) {
+    mm_pages_free(session->panels, session->panels_bytes);
+    session->panels = NULL;
+    session->panels_bytes = 0;
+    session->settling = NULL;
+}
+
 void mm_cpu_session_free(mm_session *session) {
     if (!session)
         return;
@@ -58,15 +67,20 @@ void mm_cpu_session_free(mm_session *session) {
     mm_free(session->members);
     mm_free(session->lanes);
     mm_pages_free(session->memory, session->memory_bytes);
+    free_panels(session);
     mm_free(session);
 }
 
 // ---- Memory
 // ---------------------------------------------------------------------------------------
 
+static size_t align(size_t bytes) {
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
 static void *take(char **cursor, size_t bytes) {
     void *memory = *cursor;
-    *cursor += (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    *cursor += align(bytes);
     return memory;
 }
 
@@ -104,8 +118,51 @@ static size_t lay_out(mm_session *session, char *base) {
     return (size_t)(cursor - base);
 }
 
+// Nothing of a start is hurried any more once all has settled.
+static void settle_down(mm_session *session) {
+    free_panels(session);
+    if (session->memory)
+        mm_pages_enlarge(session->memory, session->memory_bytes);
+}
+
+// Room for panels in files, until they have settled.
+static mm_status reserve_panels(mm_session *session, const mm_weights *weights, mm_error *error) {
+    if (mm_cpu_settled(&weights->settling)) {
+        if (session->panels)
+            settle_down(session);
+        return MM_STATUS_OK;
+    }
+    const size_t staging_bytes = align(weights->panel_floats * sizeof(float));
+    const size_t each = staging_bytes + align(weights->panel_bytes);
+    free_panels(session);
+    session->panels_bytes = each * (size_t)session->threads;
+    session->panels = mm_pages_alloc(session->panels_bytes);
+    if (!session->panels)
+        return mm_fail_memory(error, "weights that are packed on need");
+    for (int i = 0; i < session->threads; i++) {
+        char *panels = session->panels + (size_t)i * each;
+        session->members[i].staging = (float *)(void *)panels;
+        session->members[i].packed = panels + staging_bytes;
+    }
+    session->settling = &weights->settling;
+    return MM_STATUS_OK;
+}
+
+// After a run: memory for panels is wanted at most while there is one.
+static void rest_panels(mm_session *session) {
+    if (!session->panels)
+        return;
+    if (mm_cpu_settled(session->settling))
+        settle_down(session);
+    else
+        mm_pages_rest(session->panels, session->panels_bytes);
+}
+
 mm_status mm_cpu_session_reserve(mm_session *session, const mm_weights *weights, int64_t rows,
                                  int64_t row_floats, mm_error *error) {
+    mm_status status = reserve_panels(session, weights, error);
+    if (status)
+        return status;
     session->dtype = weights->dtype;
     bool enough = session->memory && rows <= session->rows && row_floats <= session->row_floats &&
                   weights->max_in <= session->max_in && weights->max_out <= session->max_out;
@@ -117,7 +174,8 @@ mm_status mm_cpu_session_reserve(mm_session *session, const mm_weights *weights,
     session->max_out = weights->max_out > session->max_out ? weights->max_out : session->max_out;
     mm_pages_free(session->memory, session->memory_bytes);
     session->memory_bytes = lay_out(session, NULL);
-    session->memory = mm_pages_alloc(session->memory_bytes);
+    session->memory = session->panels ? mm_pages_alloc_small(session->memory_bytes)
+                                      : mm_pages_alloc(session->memory_bytes);
     if (!session->memory) {
         session->rows = 0;
         return mm_fail(error, MM_STATUS_OUT_OF_MEMORY, "no memory for %zu bytes of activations",
@@ -224,6 +282,7 @@ mm_status mm_cpu_session_run(mm_session *session, size_t count, mm_batch_functio
     for (size_t index = work.count; index < count; index++)
         run_one(&session->lanes[threads], &work, index);
     mm_product_thread_leave(before);
+    rest_panels(session);
     for (size_t i = 0; i <= threads; i++) {
         if (session->lanes[i].error.status) {
             if (error)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Weights on the CPU: noted while a model binds, then converted and packed into one region, by all
-// threads at once, straight from the mapped files. (Large embedding tables wait: cpu_tables.c.)
+// threads at once, straight from the mapped files. (What is large may wait: cpu_settling.c.)
 #include "base/memory.h"
 #include "base/team.h"
 #include "compute/cpu/cpu.h"
@@ -71,21 +71,26 @@ mm_status mm_cpu_add_matrix(const mm_matrix **out, mm_weights *weights, int part
                             const mm_tensor *const *weight, const mm_tensor *const *bias,
                             mm_error *error) {
     *out = NULL;
-    mm_matrix *matrix = mm_calloc(1, sizeof(*matrix));
+    int64_t out_features = 0;
+    for (int i = 0; i < parts; i++)
+        out_features += weight[i]->shape[0];
+    const int64_t panel_columns = choose_panel_columns(out_features);
+    const int panels = (int)((out_features + panel_columns - 1) / panel_columns);
+    mm_matrix *matrix = mm_calloc(1, sizeof(*matrix) + (size_t)panels * sizeof(matrix->states[0]));
     if (!matrix)
         return mm_fail_memory(error, "a weight matrix");
     matrix->next = weights->matrices;
     weights->matrices = matrix;
     matrix->parts = parts;
-    matrix->in_features = weight[0]->shape[1];
     for (int i = 0; i < parts; i++) {
         matrix->weight[i] = weight[i];
         matrix->bias[i] = bias ? bias[i] : NULL;
-        matrix->out_features += weight[i]->shape[0];
     }
-    matrix->panel_columns = choose_panel_columns(matrix->out_features);
-    matrix->panels =
-        (int)((matrix->out_features + matrix->panel_columns - 1) / matrix->panel_columns);
+    matrix->out_features = out_features;
+    matrix->in_features = weight[0]->shape[1];
+    matrix->panel_columns = panel_columns;
+    matrix->panels = panels;
+    matrix->settling = &weights->settling;
     mm_products *products = weights->backend->products;
     mm_status status = mm_products_shape(&matrix->shape, products, matrix->panel_columns,
                                          matrix->in_features, weights->dtype, error);
@@ -103,6 +108,11 @@ mm_status mm_cpu_add_matrix(const mm_matrix **out, mm_weights *weights, int part
         weights->max_in = matrix->in_features;
     if (matrix->out_features > weights->max_out)
         weights->max_out = matrix->out_features;
+    const size_t panel_floats = (size_t)(panel_columns * matrix->in_features);
+    if (panel_floats > weights->panel_floats)
+        weights->panel_floats = panel_floats;
+    if (matrix->panel_bytes > weights->panel_bytes)
+        weights->panel_bytes = matrix->panel_bytes;
     *out = matrix;
     return MM_STATUS_OK;
 }
@@ -207,90 +217,27 @@ size_t mm_cpu_weights_bytes(const mm_weights *weights) {
 // --------------------------------------------------------------------------------------
 
 // One thread's share of packing; threads take the next panel or chunk until none is left.
-typedef struct packer {
+typedef struct packing_member {
+    mm_cpu_packer packer;
+    mm_status status;
+    mm_error error;
+} packing_member;
+
+typedef struct packing {
     mm_weights *weights;
     atomic_size_t next;
-    struct packer_member {
-        mm_product_caller *caller;
-        float *staging;
-        size_t staging_bytes;
-        mm_status status;
-        mm_error error;
-    } * members;
+    packing_member *members;
     int threads;
-} packer;
+} packing;
 
-static mm_status refuse(const mm_tensor *tensor, mm_error *error) {
-    return mm_fail(error, MM_STATUS_MODEL_CORRUPT,
-                   "tensor \"%s\" holds NaN or infinite values; download the model again, or take "
-                   "a version of it that was trained to the end",
-                   tensor->name);
+static mm_status pack_panel(packing_member *member, mm_matrix *matrix, int panel) {
+    if (matrix->waits)
+        return mm_cpu_check_panel(matrix, panel, &member->error);
+    return mm_cpu_place_panel(matrix, panel, member->packer.caller, member->packer.staging,
+                              &member->error);
 }
 
-static mm_status load(float *out, const mm_tensor *tensor, int64_t start, int64_t count,
-                      mm_error *error) {
-    mm_tensor_to_f32(out, tensor, start, count);
-    return mm_values_finite(out, MM_DTYPE_F32, (size_t)count) ? MM_STATUS_OK
-                                                              : refuse(tensor, error);
-}
-
-// The rows of a panel as they lie in the file, when they need neither converting nor stacking.
-static const float *rows_in_place(const mm_matrix *matrix, int64_t first, int64_t columns,
-                                  const mm_tensor **tensor) {
-    for (int part = 0; part < matrix->parts; part++) {
-        *tensor = matrix->weight[part];
-        int64_t part_rows = (*tensor)->shape[0];
-        if (first < part_rows) {
-            bool fits = first + columns <= part_rows && (*tensor)->dtype == MM_DTYPE_F32 &&
-                        (uintptr_t)(*tensor)->data % sizeof(float) == 0;
-            return fits ? (const float *)(*tensor)->data + first * matrix->in_features : NULL;
-        }
-        first -= part_rows;
-    }
-    return NULL;
-}
-
-static mm_status stage_panel(struct packer_member *member, const mm_matrix *matrix, int64_t first,
-                             int64_t columns) {
-    int64_t filled = 0, part_start = 0;
-    for (int part = 0; part < matrix->parts && filled < columns; part++) {
-        const mm_tensor *tensor = matrix->weight[part];
-        int64_t part_rows = tensor->shape[0];
-        int64_t from = first + filled - part_start;
-        if (from < part_rows) {
-            int64_t take =
-                part_rows - from < columns - filled ? part_rows - from : columns - filled;
-            mm_status status =
-                load(member->staging + filled * matrix->in_features, tensor,
-                     from * matrix->in_features, take * matrix->in_features, &member->error);
-            if (status)
-                return status;
-            filled += take;
-        }
-        part_start += part_rows;
-    }
-    return MM_STATUS_OK;
-}
-
-static mm_status pack_panel(struct packer_member *member, const mm_matrix *matrix, int panel) {
-    int64_t first = panel * matrix->panel_columns, columns = mm_matrix_columns(matrix, panel);
-    const mm_tensor *tensor = NULL;
-    const float *rows = rows_in_place(matrix, first, columns, &tensor);
-    mm_status status = MM_STATUS_OK;
-    if (!rows) {
-        status = stage_panel(member, matrix, first, columns);
-        rows = member->staging;
-    } else if (!mm_values_finite(rows, MM_DTYPE_F32, (size_t)(columns * matrix->in_features))) {
-        status = refuse(tensor, &member->error);
-    }
-    if (status)
-        return status;
-    return mm_product_pack(member->caller, mm_matrix_shape(matrix, panel),
-                           matrix->packed + (size_t)panel * matrix->panel_bytes, rows,
-                           &member->error);
-}
-
-static mm_status pack_table_chunk(const mm_kernels *kernels, struct packer_member *member,
+static mm_status pack_table_chunk(const mm_kernels *kernels, packing_member *member,
                                   const mm_table *table, int64_t first) {
     int64_t rows = table->rows - first < TABLE_CHUNK ? table->rows - first : TABLE_CHUNK;
     const mm_tensor *source = table->source;
@@ -301,29 +248,28 @@ static mm_status pack_table_chunk(const mm_kernels *kernels, struct packer_membe
                         table->columns, table->parameter);
         return MM_STATUS_OK;
     }
-    size_t values = (size_t)(rows * table->columns);
+    const int64_t start = first * table->columns, count = rows * table->columns;
     if (table->dtype == source->dtype) { // checked where it lies
         const char *in = (const char *)source->data + (size_t)first * table->row_bytes;
-        if (!mm_values_finite(in, table->dtype, values))
-            return refuse(source, &member->error);
-        if (!table->waits)
+        mm_status status = mm_cpu_check_values(source, start, count, &member->error);
+        if (!status && !table->waits)
             memcpy(out, in, (size_t)rows * table->row_bytes);
-        return MM_STATUS_OK;
+        return status;
     }
-    mm_status status = load(member->staging, source, first * table->columns, rows * table->columns,
-                            &member->error);
+    float *staging = member->packer.staging;
+    mm_status status = mm_cpu_load_values(staging, source, start, count, &member->error);
     if (status)
         return status;
     if (table->dtype == MM_DTYPE_F32)
-        memcpy(out, member->staging, values * sizeof(float));
+        memcpy(out, staging, (size_t)count * sizeof(float));
     else
-        kernels->to_bf16((uint16_t *)(void *)out, member->staging, values);
+        kernels->to_bf16((uint16_t *)(void *)out, staging, (size_t)count);
     return MM_STATUS_OK;
 }
 
 // Work item number `index`: panels of all matrices first, then chunks of all tables.
-static bool pack_item(packer *work, struct packer_member *member, size_t index) {
-    for (const mm_matrix *matrix = work->weights->matrices; matrix; matrix = matrix->next) {
+static bool pack_item(packing *work, packing_member *member, size_t index) {
+    for (mm_matrix *matrix = work->weights->matrices; matrix; matrix = matrix->next) {
         if (index < (size_t)matrix->panels) {
             member->status = pack_panel(member, matrix, (int)index);
             return true;
@@ -343,8 +289,8 @@ static bool pack_item(packer *work, struct packer_member *member, size_t index) 
 }
 
 static void pack_step(void *payload, int index) {
-    packer *work = payload;
-    struct packer_member *member = &work->members[index];
+    packing *work = payload;
+    packing_member *member = &work->members[index];
     int threads = mm_product_thread_enter();
     while (!member->status && pack_item(work, member, atomic_fetch_add(&work->next, 1)))
         continue;
@@ -376,21 +322,22 @@ static mm_status pack_small(mm_weights *weights, float *staging, mm_error *error
         for (int i = 0; i < matrix->parts && !status; i++) {
             int64_t count = matrix->weight[i]->shape[0];
             if (matrix->bias[i])
-                status = load(bias, matrix->bias[i], 0, count, error);
+                status = mm_cpu_load_values(bias, matrix->bias[i], 0, count, error);
             bias += count;
         }
     }
     for (mm_norm *norm = weights->norms; norm && !status; norm = norm->next) {
-        status =
-            load((float *)(uintptr_t)norm->values.weight, norm->weight, 0, norm->columns, error);
+        status = mm_cpu_load_values((float *)(uintptr_t)norm->values.weight, norm->weight, 0,
+                                    norm->columns, error);
         if (!status && norm->bias)
-            status =
-                load((float *)(uintptr_t)norm->values.bias, norm->bias, 0, norm->columns, error);
+            status = mm_cpu_load_values((float *)(uintptr_t)norm->values.bias, norm->bias, 0,
+                                        norm->columns, error);
     }
     for (mm_relative *relative = weights->relatives; relative && !status;
          relative = relative->next) {
         int64_t span = 2 * relative->max_length - 1;
-        status = load(staging, relative->source, 0, relative->buckets * relative->heads, error);
+        status = mm_cpu_load_values(staging, relative->source, 0,
+                                    relative->buckets * relative->heads, error);
         for (int64_t head = 0; head < relative->heads && !status; head++) {
             for (int64_t i = 0; i < span; i++) {
                 int64_t bucket = bucket_of(relative, i - (relative->max_length - 1));
@@ -407,93 +354,100 @@ static void *take(char **cursor, size_t bytes) {
     return memory;
 }
 
-// Gives every object its place in the region; returns the floats a thread needs for staging. The
-// tables come last, so that those that wait share no page with what is written now.
-static int64_t lay_out(mm_weights *weights, bool may_wait) {
+static void place_matrix(mm_matrix *matrix, char **cursor) {
+    matrix->packed = take(cursor, (size_t)(matrix->panels - 1) * matrix->panel_bytes +
+                                      align(mm_product_packed_bytes(matrix->last_shape)));
+}
+
+static void place_table(mm_table *table, char **cursor) {
+    table->values = take(cursor, (size_t)table->rows * table->row_bytes);
+    atomic_init(&table->data, table->waits ? (const char *)table->source->data : table->values);
+}
+
+// Gives every object its place in the region. What waits comes last, so that it shares no page with
+// what is written now.
+static void lay_out(mm_weights *weights) {
     char *cursor = weights->memory;
-    int64_t staging = 0;
-    for (mm_matrix *m = weights->matrices; m; m = m->next) {
-        m->packed = take(&cursor, (size_t)(m->panels - 1) * m->panel_bytes +
-                                      align(mm_product_packed_bytes(m->last_shape)));
+    for (mm_matrix *m = weights->matrices; m; m = m->next)
         m->bias_values = take(&cursor, (size_t)m->out_features * sizeof(float));
-        if (m->panel_columns * m->in_features > staging)
-            staging = m->panel_columns * m->in_features;
-    }
     for (mm_norm *n = weights->norms; n; n = n->next) {
         n->values.weight = take(&cursor, (size_t)n->columns * sizeof(float));
         if (n->bias)
             n->values.bias = take(&cursor, (size_t)n->columns * sizeof(float));
     }
-    for (mm_relative *r = weights->relatives; r; r = r->next) {
+    for (mm_relative *r = weights->relatives; r; r = r->next)
         r->values = take(&cursor, (size_t)(r->heads * (2 * r->max_length - 1)) * sizeof(float));
-        if (r->buckets * r->heads > staging)
-            staging = r->buckets * r->heads;
-    }
     for (int waits = 0; waits < 2; waits++) {
+        for (mm_matrix *m = weights->matrices; m; m = m->next) {
+            if (m->waits == waits)
+                place_matrix(m, &cursor);
+        }
         for (mm_table *t = weights->tables; t; t = t->next) {
-            t->waits = may_wait && mm_cpu_table_may_wait(t);
-            if (t->waits != waits)
-                continue;
-            t->values = take(&cursor, (size_t)t->rows * t->row_bytes);
-            atomic_init(&t->data, waits ? (const char *)t->source->data : t->values);
-            if (TABLE_CHUNK * t->columns > staging)
-                staging = TABLE_CHUNK * t->columns;
+            if (t->waits == waits)
+                place_table(t, &cursor);
         }
     }
-    return staging;
 }
 
-static mm_status packer_members_create(packer *work, int64_t staging, mm_error *error) {
+// The floats a thread needs to pack any of the weights.
+static int64_t staging_floats(const mm_weights *weights) {
+    int64_t most = (int64_t)weights->panel_floats;
+    for (const mm_relative *r = weights->relatives; r; r = r->next)
+        most = r->buckets * r->heads > most ? r->buckets * r->heads : most;
+    for (const mm_table *t = weights->tables; t; t = t->next)
+        most = TABLE_CHUNK * t->columns > most ? TABLE_CHUNK * t->columns : most;
+    return most;
+}
+
+static mm_status packing_begin(packing *work, mm_error *error) {
     work->members = mm_calloc((size_t)work->threads, sizeof(*work->members));
     if (!work->members)
         return mm_fail_memory(error, "packing threads");
+    const int64_t floats = staging_floats(work->weights);
     mm_status status = MM_STATUS_OK;
+    for (int i = 0; i < work->threads && !status; i++)
+        status =
+            mm_cpu_packer_create(&work->members[i].packer, work->weights->backend, floats, error);
+    return status;
+}
+
+static void packing_end(packing *work) {
+    for (int i = 0; i < work->threads && work->members; i++)
+        mm_cpu_packer_free(&work->members[i].packer);
+    mm_free(work->members);
+}
+
+static mm_status pack_large(packing *work, mm_error *error) {
+    mm_team *team;
+    mm_status status = mm_team_create(&team, work->threads, error);
+    if (status)
+        return status;
+    mm_team_run(team, pack_step, work);
+    mm_team_free(team);
     for (int i = 0; i < work->threads && !status; i++) {
-        struct packer_member *member = &work->members[i];
-        status = mm_product_caller_create(&member->caller, work->weights->backend->products, error);
-        member->staging_bytes = (size_t)staging * sizeof(float);
-        member->staging = mm_pages_alloc(member->staging_bytes);
-        if (!status && !member->staging)
-            status = mm_fail_memory(error, "staging for weights");
+        status = work->members[i].status;
+        if (status && error)
+            *error = work->members[i].error;
     }
     return status;
 }
 
-static void packer_members_free(packer *work) {
-    for (int i = 0; i < work->threads && work->members; i++) {
-        mm_product_caller_free(work->members[i].caller);
-        mm_pages_free(work->members[i].staging, work->members[i].staging_bytes);
-    }
-    mm_free(work->members);
-}
-
-mm_status mm_cpu_weights_pack(mm_weights *weights, mm_checkpoint *checkpoint, int threads,
-                              mm_error *error) {
-    packer work = {.weights = weights, .threads = threads};
-    mm_team *team = NULL;
+mm_status mm_cpu_weights_pack(mm_weights *weights, mm_checkpoint *checkpoint, mm_packing how,
+                              int threads, mm_error *error) {
+    packing work = {.weights = weights, .threads = threads};
     weights->memory = mm_pages_alloc(weights->bytes);
     if (!weights->memory)
         return mm_fail(error, MM_STATUS_OUT_OF_MEMORY, "no memory for %zu bytes of weights",
                        weights->bytes);
-    int64_t staging = lay_out(weights, checkpoint != NULL);
-    mm_status status = packer_members_create(&work, staging, error);
+    mm_cpu_choose_waiting(weights, checkpoint, how);
+    lay_out(weights);
+    mm_status status = packing_begin(&work, error);
     if (!status)
-        status = mm_team_create(&team, threads, error);
-    if (!status) {
-        mm_team_run(team, pack_step, &work);
-        for (int i = 0; i < threads && !status; i++) {
-            status = work.members[i].status;
-            if (status && error)
-                *error = work.members[i].error;
-        }
-    }
+        status = pack_large(&work, error);
     if (!status)
-        status = pack_small(weights, work.members[0].staging, error);
-    mm_team_free(team);
-    packer_members_free(&work);
-    if (!status && checkpoint)
-        mm_checkpoint_rest(checkpoint); // of what is packed nothing is looked at again
+        status = pack_small(weights, work.members[0].packer.staging, error);
     if (!status)
-        mm_cpu_settling_start(weights, checkpoint);
+        mm_cpu_settling_start(weights, checkpoint, &work.members[0].packer);
+    packing_end(&work);
     return status;
 }
