@@ -162,6 +162,24 @@ typedef void (*mm_task_callback)(mm_job *job, mm_status status, mm_result *resul
 // fails.
 MM_API mm_status mm_task_submit(mm_job **out, mm_manager *manager, const mm_request *request,
                                 mm_task_callback callback, void *payload, mm_error *error);
+
+// A token that was generated; the text is borrowed for the call.
+typedef struct mm_token {
+    size_t struct_size;
+    size_t sequence;  // which text: input * num_return_sequences + i
+    int32_t id;       // -1: no token, but the rest of the text
+    const char *text; // what has become certain with it, whole characters; often nothing
+    size_t length;
+} mm_token;
+// Called from a thread of the manager for every token, those of a text in order: at once, or with
+// beams when its search is over. It delays all that this thread generates. False cancels the job.
+// The pieces of a text are together what mm_result_generated_text gives.
+typedef bool (*mm_token_callback)(mm_job *job, const mm_token *token, void *payload);
+// As mm_task_submit; the last call is that of `callback`. Tasks other than text generation have no
+// tokens.
+MM_API mm_status mm_task_stream(mm_job **out, mm_manager *manager, const mm_request *request,
+                                mm_token_callback on_token, mm_task_callback callback,
+                                void *payload, mm_error *error);
 // Waiting work is answered CANCELLED at once; running work at its next step, or it completes.
 MM_API void mm_job_cancel(mm_job *job);
 MM_API void

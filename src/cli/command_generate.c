@@ -4,11 +4,13 @@
 #include "cli/output.h"
 #include "cli/texts.h"
 
+#include <pthread.h>
 #include <string.h>
 
 typedef struct generate_arguments {
     const char *file;
     const char *format;
+    bool stream;
 } generate_arguments;
 
 static const mm_option options[] = {
@@ -24,6 +26,11 @@ static const mm_option options[] = {
      .choices = "json text",
      .help = "json: one Result line (default). text: what was generated alone, a line for each "
              "text."},
+    {.name = "stream",
+     .kind = MM_OPTION_SWITCH,
+     .offset = offsetof(generate_arguments, stream),
+     .help = "Print the text while it is generated, as --format text does at the end. For one text "
+             "and one sequence; with beams there is nothing to see before their search is over."},
 };
 
 // A text that has lines of its own keeps them.
@@ -50,8 +57,60 @@ static int print_result(const mm_result *result, bool as_text) {
     return MM_EXIT_OK;
 }
 
+// ---- Streaming ---------------------------------------------------------------------------------
+
+// The thread of the command waits for the last call.
+typedef struct stream_desk {
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    bool has_ended;
+    mm_status status;
+    mm_error error;
+} stream_desk;
+
+static bool on_token(mm_job *job, const mm_token *token, void *payload) {
+    (void)job;
+    (void)payload;
+    return token->sequence > 0 || token->length == 0 ||
+           (mm_output_write(token->text, token->length) && mm_output_flush());
+}
+
+static void on_end(mm_job *job, mm_status status, mm_result *result, const mm_error *error,
+                   void *payload) {
+    stream_desk *desk = payload;
+    (void)job;
+    mm_result_free(result);
+    (void)pthread_mutex_lock(&desk->lock);
+    desk->status = status;
+    if (status)
+        desk->error = *error;
+    desk->has_ended = true;
+    (void)pthread_cond_signal(&desk->ended);
+    (void)pthread_mutex_unlock(&desk->lock);
+}
+
+static mm_status stream(mm_manager *manager, const mm_request *request, mm_error *error) {
+    stream_desk desk = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
+    mm_job *job;
+    mm_status status = mm_task_stream(&job, manager, request, on_token, on_end, &desk, error);
+    if (status)
+        return status;
+    (void)pthread_mutex_lock(&desk.lock);
+    while (!desk.has_ended)
+        (void)pthread_cond_wait(&desk.ended, &desk.lock);
+    (void)pthread_mutex_unlock(&desk.lock);
+    mm_job_free(job);
+    (void)mm_output_write("\n", 1);
+    *error = desk.error;
+    // Only a reader that went away cancels, and stdout tells of that at the end.
+    return desk.status == MM_STATUS_CANCELLED ? MM_STATUS_OK : desk.status;
+}
+
+// ---- The command -------------------------------------------------------------------------------
+
 static int generate(const mm_invocation *line, const generate_arguments *arguments) {
-    bool as_text = arguments->format && strcmp(arguments->format, "text") == 0;
+    bool as_text =
+        arguments->stream || (arguments->format && strcmp(arguments->format, "text") == 0);
     const char *model = line->words[0];
     mm_manager *manager = NULL;
     mm_request *request = NULL;
@@ -64,11 +123,12 @@ static int generate(const mm_invocation *line, const generate_arguments *argumen
         goto done;
     mm_request_set_single(request, line->word_count == 2);
     if (!mm_cli_texts_add(request, line, arguments->file, &error) ||
-        mm_task(&result, manager, request, &error)) {
+        (arguments->stream ? stream(manager, request, &error)
+                           : mm_task(&result, manager, request, &error))) {
         status = mm_output_failure(&error, !as_text);
         mm_output_hint(&error, model);
     } else {
-        status = print_result(result, as_text);
+        status = arguments->stream ? MM_EXIT_OK : print_result(result, as_text);
         (void)mm_output_flush(); // the reader need not wait for the manager to close
     }
 done:
@@ -78,6 +138,26 @@ done:
     return status;
 }
 
+// What is given last counts.
+static bool wants_several(const mm_invocation *line) {
+    bool several = false;
+    for (size_t i = 0; i < line->parameter_count; i++) {
+        if (strcmp(line->parameters[i].name, "num_return_sequences") == 0)
+            several = strcmp(line->parameters[i].value, "1") != 0;
+    }
+    return several;
+}
+
+static int check_stream(const mm_invocation *line, const generate_arguments *arguments) {
+    if (line->word_count != 2)
+        return mm_usage_error(line->command, "--stream is for one text of the command line");
+    if (arguments->format && arguments->format[0] == 'j')
+        return mm_usage_error(line->command, "--stream prints text, not --format json");
+    if (wants_several(line))
+        return mm_usage_error(line->command, "--stream is for one sequence");
+    return MM_EXIT_OK;
+}
+
 static int run(const mm_command *command, int argc, char **argv) {
     generate_arguments arguments = {0};
     mm_invocation line;
@@ -85,6 +165,8 @@ static int run(const mm_command *command, int argc, char **argv) {
     if (!mm_invocation_read(&line, &status, command, &arguments, argc, argv))
         return status;
     status = mm_cli_texts_check(&line, arguments.file);
+    if (!status && arguments.stream)
+        status = check_stream(&line, &arguments);
     if (!status)
         status = generate(&line, &arguments);
     mm_invocation_free(&line);
@@ -106,6 +188,7 @@ const mm_command mm_command_generate = {
                    "the model's own.",
     .examples = "  mm generate ./flan-t5-small \"Translate to German: good morning\"\n"
                 "  mm generate ./flan-t5-small \"Tell a joke.\" --num-beams 4 --max-new-tokens 40\n"
+                "  mm generate ./flan-t5-small \"Tell a story.\" --stream --max-new-tokens 100\n"
                 "  mm generate ./flan-t5-small --file texts.txt --format text\n",
     .options = options,
     .option_count = sizeof(options) / sizeof(options[0]),

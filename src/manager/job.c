@@ -120,6 +120,8 @@ void mm_job_finish_locked(mm_job *job, mm_status status, const mm_error *error) 
         (void)mm_job_list_remove(&job->deployment->waiting, job);
     if (job->state == MM_JOB_QUEUED)
         (void)mm_job_list_remove(&job->deployment->queues[job->is_bulk], job);
+    // The worker may be in a call of on_token, behind which the last call has to come.
+    bool is_heard = job->on_token && job->state == MM_JOB_RUNNING && job->owned;
     if (!job->owned)
         mm_job_detach_locked(job);
     delist_locked(job);
@@ -131,7 +133,7 @@ void mm_job_finish_locked(mm_job *job, mm_status status, const mm_error *error) 
     atomic_store(&job->done, true);
     if (job->is_blocking)
         pthread_cond_signal(&job->wake);
-    else if (!job->in_service)
+    else if (!job->in_service && !is_heard)
         mm_service_push_locked(job);
 }
 
@@ -217,6 +219,12 @@ mm_status mm_task(mm_result **out, mm_manager *manager, const mm_request *reques
 
 mm_status mm_task_submit(mm_job **out, mm_manager *manager, const mm_request *request,
                          mm_task_callback callback, void *payload, mm_error *error) {
+    return mm_task_stream(out, manager, request, NULL, callback, payload, error);
+}
+
+mm_status mm_task_stream(mm_job **out, mm_manager *manager, const mm_request *request,
+                         mm_token_callback on_token, mm_task_callback callback, void *payload,
+                         mm_error *error) {
     *out = NULL;
     mm_status status = mm_manager_enter(manager, error);
     if (status)
@@ -231,6 +239,7 @@ mm_status mm_task_submit(mm_job **out, mm_manager *manager, const mm_request *re
     if (!status) {
         job->own_request = copy;
         copy = NULL;
+        job->on_token = on_token;
         job->callback = callback;
         job->payload = payload;
         mm_job_retain(job); // one for the handle, one for the way
@@ -278,7 +287,7 @@ void mm_job_cancel(mm_job *job) {
         return; // also when the manager is gone
     mm_manager *manager = job->manager;
     pthread_mutex_lock(&manager->lock);
-    if (job->state != MM_JOB_DONE && job->state != MM_JOB_RUNNING)
+    if (job->state != MM_JOB_DONE && (job->state != MM_JOB_RUNNING || job->kind->is_interruptible))
         mm_job_fail_locked(job, MM_STATUS_CANCELLED, "the job was cancelled by its owner");
     pthread_mutex_unlock(&manager->lock);
 }

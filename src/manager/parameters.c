@@ -190,16 +190,11 @@ void mm_parameter_details(mm_error *error, const char *name) {
 }
 
 mm_status mm_parameter_unknown(mm_error *error, const char *name) {
-    mm_buffer known;
-    mm_buffer_init(&known, sizeof(error->message));
-    bool ok = true;
-    for (size_t i = 0; i < MM_PARAM_COUNT && ok; i++)
-        ok = mm_buffer_printf(&known, "%s%s", i ? ", " : "", table[i].name);
-    mm_status status =
-        mm_fail(error, MM_STATUS_INVALID_PARAMETER, "there is no parameter \"%.64s\"; there are %s",
-                name, ok ? known.data : "those of the documentation");
+    mm_status status = mm_fail(error, MM_STATUS_INVALID_PARAMETER,
+                               "there is no parameter \"%.64s\"; \"mm embed --help\" and \"mm "
+                               "generate --help\" list those there are",
+                               name);
     mm_parameter_details(error, name);
-    mm_buffer_free(&known);
     return status;
 }
 

@@ -45,10 +45,11 @@ struct mm_job {
     atomic_int references; // the handle, the way through the manager, the owning thread
     atomic_bool done;      // state is DONE; lets mm_job_cancel come late
     mm_manager *manager;
-    const mm_request *request; // not touched once RUNNING
-    mm_request *own_request;   // a submitted job's copy, else NULL
-    const mm_task_kind *kind;  // of its task_type
-    mm_task_callback callback; // NULL for mm_task, which waits for `wake`
+    const mm_request *request;  // not touched once RUNNING
+    mm_request *own_request;    // a submitted job's copy, else NULL
+    const mm_task_kind *kind;   // of its task_type
+    mm_token_callback on_token; // or NULL; called on a worker, never behind `callback`
+    mm_task_callback callback;  // NULL for mm_task, which waits for `wake`
     void *payload;
     bool is_blocking; // mm_task: its thread does the steps that a service thread does else
 

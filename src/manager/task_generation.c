@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "manager/json_text.h"
 #include "manager/state.h"
+#include "manager/token_stream.h"
 #include "text/clean_up.h"
 
 #include <string.h>
@@ -21,11 +22,17 @@ static const mm_generator *generator_of(const mm_task_model *model) {
 // A job's work.
 typedef struct generation_work {
     mm_generation_job job;
-    const mm_task_run *run; // while it runs
+    mm_token_stream *stream; // with on_token
+    const mm_task_run *run;  // while it runs
+    mm_error stream_error;
 } generation_work;
 
 static generation_work *work_of(const mm_job *job) {
     return job->work;
+}
+
+static size_t texts_of(const mm_generation_job *job) {
+    return job->count * (size_t)job->settings.num_return_sequences;
 }
 
 // ---- Preparing ---------------------------------------------------------------------------------
@@ -57,8 +64,10 @@ static mm_status tokenize(mm_generation_job *work, const mm_generator *generator
 
 static void free_work(void *memory) {
     generation_work *work = memory;
-    if (work)
+    if (work) {
         mm_generation_job_free(&work->job);
+        mm_token_stream_free(work->stream);
+    }
     mm_free(work);
 }
 
@@ -100,6 +109,10 @@ static mm_status prepare(mm_job *job, mm_error *error) {
     status = tokenize(work, generator, job->request, error);
     if (!status)
         status = describe_inputs(job->result, work, error);
+    if (!status && job->on_token)
+        status = mm_token_stream_create(&owner->stream, mm_generator_tokenizer(generator),
+                                        (int32_t)work->settings.decoder_start_token_id,
+                                        texts_of(work), error);
     job->result->is_scalar = !status && job->request->is_single && work->count == 1 &&
                              work->settings.num_return_sequences == 1;
     return status;
@@ -157,16 +170,44 @@ static mm_status decode_all(mm_result *result, const mm_generator *generator,
     return status;
 }
 
+static bool on_token(void *context, size_t sequence, int32_t id) {
+    mm_job *job = context;
+    generation_work *work = work_of(job);
+    mm_token token = {.struct_size = sizeof(token), .sequence = sequence, .id = id};
+    if (mm_token_stream_push(work->stream, sequence, id, &token.text, &token.length,
+                             &work->stream_error))
+        return false;
+    return job->on_token(job, &token, job->payload);
+}
+
+// What the decoders have kept, because a further token might have changed it.
+static mm_status tell_rest(mm_job *job, mm_error *error) {
+    generation_work *work = work_of(job);
+    mm_status status = MM_STATUS_OK;
+    bool goes_on = true;
+    for (size_t i = 0; i < texts_of(&work->job) && goes_on && !status; i++) {
+        mm_token rest = {.struct_size = sizeof(rest), .sequence = i, .id = -1};
+        status = mm_token_stream_finish(work->stream, i, &rest.text, &rest.length, error);
+        if (!status && rest.length > 0)
+            goes_on = job->on_token(job, &rest, job->payload);
+    }
+    return goes_on ? status
+                   : mm_fail(error, MM_STATUS_CANCELLED, "cancelled by the receiver of its tokens");
+}
+
 static void on_done(void *context, mm_status status, const mm_error *failure,
                     mm_generated *generated) {
     mm_job *job = context;
-    const generation_work *work = work_of(job);
+    generation_work *work = work_of(job);
     mm_error error = {0};
     if (status) {
-        error = *failure;
+        error = work->stream_error.status ? work->stream_error : *failure;
+        status = error.status;
     } else {
         job->result->generated = *generated;
         status = decode_all(job->result, generator_of(work->run->model), &work->job, &error);
+        if (!status && job->on_token)
+            status = tell_rest(job, &error);
     }
     mm_task_run_done(work->run, job, status, &error);
 }
@@ -175,7 +216,11 @@ static void add(mm_generation_batch *batch, const mm_task_run *run, mm_job *job)
     generation_work *work = work_of(job);
     mm_error error = {0};
     // Whoever is answered already, by a deadline or a cancel, is not generated for any longer.
-    const mm_generation_events events = {.context = job, .cancelled = &job->done};
+    const mm_generation_events events = {
+        .context = job,
+        .on_token = job->on_token ? on_token : NULL,
+        .cancelled = &job->done,
+    };
     work->run = run;
     mm_status status = mm_generation_batch_add(batch, &work->job, &events, on_done, &error);
     if (status)
@@ -273,6 +318,7 @@ static bool write(mm_buffer *out, const mm_result *result) {
 const mm_task_kind mm_task_text_generation = {
     .name = "text_generation",
     .bit = MM_TASK_TEXT_GENERATION,
+    .is_interruptible = true,
     .check = check,
     .prepare = prepare,
     .rows = rows,

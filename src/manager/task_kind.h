@@ -22,6 +22,8 @@ typedef struct mm_task_run {
 struct mm_task_kind {
     const char *name; // its task_type
     unsigned bit;     // MM_TASK_...
+    // A run looks at job->done now and then, and lets go of a job that is answered already.
+    bool is_interruptible;
     // INVALID_TASK_TYPE when the model does not do it.
     mm_status (*check)(const mm_task_model *model, mm_error *error);
     // On the caller's side, with the model loaded: makes tokens and settings of the request, as the

@@ -103,8 +103,10 @@ void mm_task_run_done(const mm_task_run *run, mm_job *job, mm_status status,
     pthread_mutex_lock(&manager->lock);
     worker->running--;
     mm_job_detach_locked(job);
-    if (job->state != MM_JOB_DONE) // else it timed out meanwhile
+    if (job->state != MM_JOB_DONE)
         mm_job_finish_locked(job, status, status ? error : NULL);
+    else if (job->on_token) // it timed out or was cancelled, and nobody has been told
+        mm_service_push_locked(job);
     pthread_mutex_unlock(&manager->lock);
     mm_job_release(job);
 }

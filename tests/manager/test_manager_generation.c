@@ -63,8 +63,11 @@ static json_t *ask_run(const char *model, const json_t *golden, const json_t *ru
 
 static void check_golden(const char *model) {
     json_t *golden = load_golden(model), *run;
-    size_t i, j;
+    size_t i, j, ran = 0;
     json_array_foreach(json_object_get(golden, "runs"), i, run) {
+        if (json_object_get(json_object_get(run, "params"), "eos_token_id"))
+            continue; // a request cannot say that
+        ran++;
         json_t *answer = ask_run(model, golden, run), *text;
         const json_t *data = fixture_data(answer);
         const json_t *texts = json_object_get(data, "generated_text");
@@ -87,6 +90,7 @@ static void check_golden(const char *model) {
                          json_object_get(run, "sequences_scores_f64") ? json_array_size(texts) : 0);
         json_decref(answer);
     }
+    assert_true(ran > 20);
     json_decref(golden);
 }
 
