@@ -5,7 +5,7 @@
 //
 // Covers: src/text/sentencepiece_model.c src/text/sentencepiece_tokens.c
 // Covers: src/text/sentencepiece_stages.c src/text/sentencepiece_families.c
-// Covers: src/text/tokenizer_sentencepiece.c src/text/charsmap.c
+// Covers: src/text/tokenizer_sentencepiece.c src/text/sentencepiece_merges.c src/text/charsmap.c
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "frame.h"

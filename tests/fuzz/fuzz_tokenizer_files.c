@@ -4,6 +4,7 @@
 // `names`, with the bytes FF 00 FF between them; a part that is empty is no file.
 //
 // Covers: src/text/tokenizer_files.c src/text/tokenizer_specials.c src/text/tokenizer_classes.c
+// Covers: src/text/tokenizer_numbered.c src/text/model_numbered.c src/text/decoder_pieces.c
 #include "frame.h"
 #include "scratch.h"
 #include "tokenizer_folder.h"

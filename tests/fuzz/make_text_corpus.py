@@ -257,7 +257,7 @@ def vocab():
 
 FILES = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "config.json",
          "tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "tokenizer.model",
-         "sentencepiece.bpe.model", "spm.model"]
+         "sentencepiece.bpe.model", "spm.model", "source.spm", "sentencepiece.model"]
 PATHS = ["", "tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model",
          "tokenizer.model", "none.json", "none.txt", "none.model", "config.ini", "none"]
 
@@ -270,6 +270,47 @@ def folder(path="", **files):
              (part if isinstance(part, str) else json.dumps(part)).encode() for part in parts]
     assert not any(SEPARATOR in part for part in parts)
     return bytes([PATHS.index(path)]) + SEPARATOR.join(parts)
+
+
+def numbered():
+    """Marian and M2M100: a SentencePiece file that cuts, a vocab.json that numbers."""
+    own = [("<unk>", 0.0, 2), ("<s>", 0.0, 3), ("</s>", 0.0, 3), ("\u2581", -1.0, 1), ("a", -2.0, 1),
+           ("\u2581a", -3.0, 1), ("h", -4.0, 1), ("e", -4.0, 1), ("he", -5.0, 1), ("<a>", 0.0, 4),
+           ("\u2581an", -6.0, 1), ("n", -7.0, 1), ("d", -7.0, 1), ("unused", -8.0, 5)]
+    table = {text: i for i, (text, _, kind) in enumerate(own) if kind != 5}
+    good = [spiece.model(own, charsmap=charsmap(RULES)), spiece.model(own, spiece.BPE)]
+    for pieces in good:
+        for number in (0, 40, 90, 150, 210):
+            for seed in (folder(vocab_json={**table, "<pad>": 20}, source_spm=pieces,
+                                config_json={"model_type": "marian"}),
+                         folder("vocab.json", vocab_json=table, sentencepiece_bpe_model=pieces,
+                                tokenizer_config_json={"tokenizer_class": "M2M100Tokenizer",
+                                                       "src_lang": "de"})):
+                yield failing(seed, number) if number else seed
+
+    def change(pieces=good[0], vocabulary=table, **config):
+        return folder(vocab_json=vocabulary, source_spm=pieces, tokenizer_config_json={
+            "tokenizer_class": "MarianTokenizer", **config})
+    yield change(separate_vocabs=True)
+    yield change(separate_vocabs=1)
+    yield change(tokenizer_class="M2M100Tokenizer", language_codes="wmt21", src_lang="ha")
+    yield change(tokenizer_class="M2M100Tokenizer", src_lang="none")
+    yield change(tokenizer_class="M2M100TokenizerFast", src_lang=5)
+    yield change(tokenizer_class="M2M100Tokenizer", src_lang="x" * 100)
+    yield change(tokenizer_class="Other")
+    yield change(unk_token="none")
+    yield change(vocabulary={})
+    yield change(vocabulary="[]")
+    yield change(vocabulary=b'{"\xff": 1}')
+    yield change(vocabulary={"<unk>": 4000000000, "</s>": 1, "<pad>": 1})
+    yield change(spiece.model(own, 4))
+    yield change(spiece.model(own, ids=(99, 1, 2, -1)))
+    yield change(spiece.model(own, ids=(-1, 1, 2, -1)))
+    yield change(spiece.model(own, byte_fallback=True))
+    yield change(spiece.model([], ids=(0, 1, 2, -1)))
+    yield change(spiece.model(own, add_dummy_prefix=0, remove_extra_whitespaces=0))
+    yield change(good[0][:40])
+    yield folder(vocab_json=table, source_spm=good[0])
 
 
 def files():
@@ -324,6 +365,7 @@ def files():
     yield folder(vocab_json=table)
     yield folder("vocab.json", vocab_json=table)
     yield folder(added_tokens_json={"<a>": "x"}, tokenizer_json=tokenizer())
+    yield from numbered()
     yield b""
 
 
