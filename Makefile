@@ -13,9 +13,10 @@ release debug asan tsan:
 	cmake --build --preset $@ --parallel $(JOBS)
 
 demo:
-	scripts/setup build models
+	scripts/setup build
 	@cmake --preset release --log-level=WARNING >/dev/null
 	cmake --build --preset release --parallel $(JOBS) --target mm
+	scripts/setup models
 	scripts/demo
 
 test:

@@ -60,11 +60,26 @@ MM_API mm_status mm_settings_json(char **out, const mm_settings *settings, mm_er
 
 // ---- Manager -----------------------------------------------------------------------------------
 
+// How a download goes on; strings are borrowed for the call.
+typedef struct mm_pull_progress {
+    size_t struct_size;
+    const char *file;               // one that arrives now, its path in the repository
+    uint64_t file_bytes, file_size; // of that file
+    uint64_t bytes, size;           // of all files that are known to be needed
+    size_t files_done, files;
+    const char *model_name; // as it was asked for
+} mm_pull_progress;
+// Called several times a second from the thread that pulls; false stops the download (CANCELLED).
+typedef bool (*mm_pull_callback)(const mm_pull_progress *progress, void *payload);
+
 typedef struct mm_manager_options {
     size_t struct_size;          // set by mm_manager_options_init
     const mm_settings *settings; // copied; NULL = defaults and environment
     mm_log_callback log;         // NULL = silent
     void *log_payload;
+    mm_pull_callback progress; // of downloads that requests wait for, several at once; or NULL
+    void *progress_payload;
+    const char *hub_token; // copied; goes before that of the environment; or NULL
 } mm_manager_options;
 
 MM_API void mm_manager_options_init(mm_manager_options *options);
@@ -239,16 +254,6 @@ MM_API mm_status mm_text_codec_json(char **out, const mm_text_codec *codec, cons
 // What a model is and will cost, without loading weights, as a JSON object. Free with mm_text_free.
 MM_API mm_status mm_model_inspect(char **out, mm_manager *manager, const char *model_name,
                                   mm_error *error);
-// How a download goes on; strings are borrowed for the call.
-typedef struct mm_pull_progress {
-    size_t struct_size;
-    const char *file;               // that arrives now, its path in the repository
-    uint64_t file_bytes, file_size; // of that file
-    uint64_t bytes, size;           // of all files that are known to be needed
-    size_t files_done, files;
-} mm_pull_progress;
-// Called several times a second from the thread that pulls; false stops the download (CANCELLED).
-typedef bool (*mm_pull_callback)(const mm_pull_progress *progress, void *payload);
 // Downloads what is needed of a model of the Hub into models_dir, or brings it up to date there;
 // waits for the end. `revision` NULL = main; `callback` may be NULL. *out says as a JSON object
 // what there is now: model_name, revision, directory, files, bytes, downloaded_bytes, from_cache
@@ -257,8 +262,25 @@ MM_API mm_status mm_model_pull(char **out, mm_manager *manager, const char *mode
                                const char *revision, mm_pull_callback callback, void *payload,
                                mm_error *error);
 // The models of models_dir and of the user's own Hub cache as a JSON object: {"models":
-// [{"model_name", "revision", "refs", "complete", "bytes", "directory"}]}. Free with mm_text_free.
+// [{"model_name", "revision", "refs", "complete", "bytes", "last_used" (Unix time), "directory"}]}.
+// Free with mm_text_free.
 MM_API mm_status mm_model_list(char **out, mm_manager *manager, mm_error *error);
+// Removes a model of the Hub from models_dir: all of it, or the snapshot of `revision` with what no
+// other needs. *out: {"model_name", "revision", "snapshots", "freed_bytes"}. MODEL_NOT_FOUND when
+// it is not there. What is loaded stays loaded. Free with mm_text_free.
+MM_API mm_status mm_model_remove(char **out, mm_manager *manager, const char *model_name,
+                                 const char *revision, mm_error *error);
+// Reads the files of a model of the Hub (`model_name` NULL: of all that are on this machine) and
+// compares their hashes: {"good", "models": [{"model_name", "revision", "directory", "files",
+// "unchecked", "bytes", "problems": [{"file", "problem"}]}]}. `callback` may be NULL; its `size`
+// is that of the snapshot. Free with mm_text_free.
+MM_API mm_status mm_model_verify(char **out, mm_manager *manager, const char *model_name,
+                                 const char *revision, mm_pull_callback callback, void *payload,
+                                 mm_error *error);
+// Asks the Hub whose token it is, and keeps it where huggingface_hub does: {"user", "token_name",
+// "path"}. MODEL_ACCESS_DENIED when the Hub does not know it. Free with mm_text_free.
+MM_API mm_status mm_hub_token_store(char **out, mm_manager *manager, const char *token,
+                                    mm_error *error);
 // The machine's measured limits: {"threads", "f32_gflops", "bf16_gflops" (or null), "read_gbps"}.
 MM_API mm_status mm_bench_peak(char **out, int threads, mm_error *error);
 

@@ -46,5 +46,6 @@ extern const mm_command mm_command_inspect;
 extern const mm_command mm_command_bench;
 extern const mm_command mm_command_models;
 extern const mm_command mm_command_pull;
+extern const mm_command mm_command_login;
 
 #endif

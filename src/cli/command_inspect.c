@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // mm inspect: what a model is and will cost, for people or as JSON.
 #include "base/json.h"
-#include "cli/options.h"
+#include "cli/one_model.h"
 #include "cli/output.h"
 
 #include <stdio.h>
@@ -90,43 +90,28 @@ static void print_value(const char *key, json_t *value, int depth) {
     mm_output_printf("\n");
 }
 
-static int inspect(const mm_invocation *line, bool as_json) {
-    const char *model = line->words[0];
-    mm_manager *manager = NULL;
-    mm_error error = {0};
-    char *json = NULL;
-    int status;
-    if (!mm_invocation_manager(&manager, &status, line))
-        return status;
-    if (mm_model_inspect(&json, manager, model, &error)) {
-        status = mm_output_failure(&error, as_json);
-        mm_output_hint(&error, model);
-    } else if (as_json) {
+static mm_status inspect(char **out, mm_manager *manager, const char *model, const void *arguments,
+                         mm_error *error) {
+    (void)arguments;
+    return mm_model_inspect(out, manager, model, error);
+}
+
+static int print(const char *json, const void *arguments) {
+    const inspect_arguments *given = arguments;
+    if (given->json) {
         mm_output_line(json);
-        status = MM_EXIT_OK;
-    } else {
-        json_t *object = json_loads(json, 0, NULL);
-        print_value("", object, 0);
-        status = object ? MM_EXIT_OK : MM_EXIT_FAILED;
-        json_decref(object);
+        return MM_EXIT_OK;
     }
-    mm_text_free(json);
-    mm_manager_free(manager);
+    json_t *object = json_loads(json, 0, NULL);
+    print_value("", object, 0);
+    int status = object ? MM_EXIT_OK : MM_EXIT_FAILED;
+    json_decref(object);
     return status;
 }
 
 static int run(const mm_command *command, int argc, char **argv) {
     inspect_arguments arguments = {0};
-    mm_invocation line;
-    int status;
-    if (!mm_invocation_read(&line, &status, command, &arguments, argc, argv))
-        return status;
-    if (line.word_count != 1)
-        status = mm_usage_error(command, line.word_count ? "one model at a time" : "no model");
-    else
-        status = inspect(&line, arguments.json);
-    mm_invocation_free(&line);
-    return status;
+    return mm_one_model(command, &arguments, &arguments.json, argc, argv, inspect, print);
 }
 
 const mm_command mm_command_inspect = {

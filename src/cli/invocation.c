@@ -3,11 +3,16 @@
 #include "cli/options.h"
 
 #include "base/json.h"
+#include "cli/meter.h"
 #include "cli/output.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+// Of what a request waits for; outlives every manager.
+static mm_meter downloads;
 
 static bool collect(mm_settings **out, int *exit_status, const mm_invocation *invocation) {
     mm_error error = {0};
@@ -42,6 +47,11 @@ bool mm_invocation_manager(mm_manager **out, int *exit_status, const mm_invocati
     mm_manager_options_init(&options);
     options.settings = settings;
     options.log = mm_output_log;
+    if (isatty(2)) {
+        mm_meter_init(&downloads, false);
+        options.progress = mm_meter_show;
+        options.progress_payload = &downloads;
+    }
     if (mm_manager_create(out, &options, &error))
         *exit_status = mm_output_failure(&error, false);
     mm_settings_free(settings);

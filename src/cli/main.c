@@ -9,8 +9,9 @@
 #include <string.h>
 
 static const mm_command *const commands[] = {
-    &mm_command_embed,   &mm_command_generate, &mm_command_task,   &mm_command_tokenize,
-    &mm_command_inspect, &mm_command_pull,     &mm_command_models, &mm_command_bench,
+    &mm_command_embed,    &mm_command_generate, &mm_command_task,
+    &mm_command_tokenize, &mm_command_inspect,  &mm_command_pull,
+    &mm_command_models,   &mm_command_login,    &mm_command_bench,
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 

@@ -56,21 +56,38 @@ static mm_status find_token_file(char **out, mm_variable_function variable, cons
     return mm_hub_first_path(out, ways, sizeof(ways) / sizeof(ways[0]), variable, payload, error);
 }
 
+static mm_status find_certificates(mm_hub_access *out, mm_variable_function variable,
+                                   const void *payload, mm_error *error) {
+    static const mm_hub_way files[] = {
+        {"SSL_CERT_FILE", ""}, {"REQUESTS_CA_BUNDLE", ""}, {"CURL_CA_BUNDLE", ""}};
+    static const mm_hub_way folders[] = {{"SSL_CERT_DIR", ""}};
+    mm_status status = mm_hub_first_path(&out->ca_file, files, sizeof(files) / sizeof(files[0]),
+                                         variable, payload, error);
+    return status ? status
+                  : mm_hub_first_path(&out->ca_folder, folders, 1, variable, payload, error);
+}
+
 mm_status mm_hub_access_read(mm_hub_access *out, mm_variable_function variable, const void *payload,
                              mm_error *error) {
     *out = (mm_hub_access){
         .offline = mm_hub_variable_true(variable(payload, "HF_HUB_OFFLINE")) ||
                    mm_hub_variable_true(variable(payload, "TRANSFORMERS_OFFLINE")),
+        .no_implicit_token =
+            mm_hub_variable_true(variable(payload, "HF_HUB_DISABLE_IMPLICIT_TOKEN")),
+        .no_links = mm_hub_variable_true(variable(payload, "HF_HUB_DISABLE_SYMLINKS")),
         .connect_seconds = read_seconds(variable(payload, "HF_HUB_ETAG_TIMEOUT")),
         .idle_seconds = read_seconds(variable(payload, "HF_HUB_DOWNLOAD_TIMEOUT")),
     };
     mm_status status = read_endpoint(&out->endpoint, variable(payload, "HF_ENDPOINT"), error);
-    if (!status && !mm_hub_variable_true(variable(payload, "HF_HUB_DISABLE_IMPLICIT_TOKEN"))) {
+    if (!status)
+        status = find_certificates(out, variable, payload, error);
+    if (!status)
+        status = find_token_file(&out->token_path, variable, payload, error);
+    if (!status && !out->no_implicit_token) {
         bool ok =
             copy_stripped(&out->token, variable(payload, "HF_TOKEN")) &&
             (out->token || copy_stripped(&out->token, variable(payload, "HUGGING_FACE_HUB_TOKEN")));
-        status = ok ? find_token_file(&out->token_path, variable, payload, error)
-                    : mm_fail_memory(error, "the Hub's token");
+        status = ok ? MM_STATUS_OK : mm_fail_memory(error, "the Hub's token");
     }
     if (status)
         mm_hub_access_free(out);
@@ -81,13 +98,17 @@ void mm_hub_access_free(mm_hub_access *access) {
     mm_free(access->endpoint);
     mm_free(access->token);
     mm_free(access->token_path);
+    mm_free(access->ca_file);
+    mm_free(access->ca_folder);
     *access = (mm_hub_access){0};
 }
 
-mm_status mm_hub_access_token(char **out, const mm_hub_access *access, mm_error *error) {
+mm_status mm_hub_access_token(char **out, const mm_hub_access *access, const char *given,
+                              mm_error *error) {
     *out = NULL;
-    bool ok = copy_stripped(out, access->token);
-    if (ok && !*out && access->token_path && mm_file_exists(access->token_path)) {
+    bool ok = copy_stripped(out, given ? given : access->token);
+    if (ok && !*out && !given && access->token_path && !access->no_implicit_token &&
+        mm_file_exists(access->token_path)) {
         char *text;
         size_t length;
         mm_status status = mm_file_read(&text, &length, access->token_path, MAX_TOKEN, error);

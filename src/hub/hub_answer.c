@@ -176,6 +176,11 @@ mm_status mm_hub_client_fail(const mm_hub_client *client, mm_http_outcome outcom
         return mm_fail(error, MM_STATUS_DOWNLOAD_FAILED,
                        "%.200s: the answer for %.100s of %.100s is too large", endpoint, what,
                        client->name);
+    if (outcome == MM_HTTP_UNTRUSTED)
+        return mm_fail(error, MM_STATUS_DOWNLOAD_FAILED,
+                       "the certificate of %.200s is not trusted: %.150s (SSL_CERT_FILE names "
+                       "certificates to trust)",
+                       endpoint, response->cause);
     if (outcome)
         return mm_fail(error, MM_STATUS_DOWNLOAD_FAILED, "%s %.200s for %.100s of %.100s: %.200s%s",
                        outcome == MM_HTTP_UNREACHABLE ? "cannot reach" : "no proper answer from",

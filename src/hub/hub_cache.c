@@ -106,9 +106,10 @@ bool mm_hub_snapshot_complete(const char *directory, bool need_weights) {
     return started && weighted && (!need_weights || modules_there(directory));
 }
 
-// refs/REVISION holds the commit. *out stays NULL when there is none.
-static mm_status read_ref(char **out, const char *repository, const char *revision,
+// refs/REVISION holds the commit.
+mm_status mm_hub_read_ref(char **out, const char *repository, const char *revision,
                           mm_error *error) {
+    *out = NULL;
     if (mm_hub_is_commit(revision)) {
         *out = mm_strdup(revision);
         return *out ? MM_STATUS_OK : mm_fail_memory(error, "a revision");
@@ -141,7 +142,7 @@ static mm_status find_snapshot(mm_hub_model *out, const char *cache, const char 
     for (const char *at = name; *at && ok; at++)
         ok = *at == '/' ? mm_buffer_puts(&path, "--") : mm_buffer_putc(&path, *at);
     mm_status status =
-        ok ? read_ref(&commit, path.data, revision, error) : mm_fail_memory(error, "a path");
+        ok ? mm_hub_read_ref(&commit, path.data, revision, error) : mm_fail_memory(error, "a path");
     if (!status && commit) {
         if (!mm_buffer_printf(&path, "/snapshots/%s", commit)) {
             status = mm_fail_memory(error, "a path");

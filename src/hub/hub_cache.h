@@ -32,6 +32,11 @@ void mm_hub_model_free(mm_hub_model *model); // leaves a zeroed one
 // Whether a snapshot's folder holds what a model needs, as far as a look at its files tells.
 bool mm_hub_snapshot_complete(const char *directory, bool need_weights);
 
+// The commit that a revision stands for in a repository's folder; the caller frees *out, NULL when
+// there is none.
+mm_status mm_hub_read_ref(char **out, const char *repository, const char *revision,
+                          mm_error *error);
+
 // Gives an environment variable; NULL or "" = unset.
 typedef const char *(*mm_variable_function)(const void *payload, const char *name);
 typedef struct mm_hub_way { // to a path

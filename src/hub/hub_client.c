@@ -8,12 +8,25 @@
 
 enum { MAX_URL = 16 << 10, MAX_ANSWER = 32 << 20, MAX_PAGES = 2000 };
 
-mm_status mm_hub_client_open(mm_hub_client *out, const mm_hub_access *access,
+mm_status mm_hub_client_open(mm_hub_client *out, const mm_hub_access *access, const char *token,
                              const mm_hub_watch *watch, mm_error *error) {
     *out = (mm_hub_client){.access = access, .watch = watch};
-    mm_status status = mm_hub_access_token(&out->token, access, error);
+    mm_status status = mm_hub_access_token(&out->token, access, token, error);
     if (!status)
         status = mm_http_create(&out->http, error);
+    if (status)
+        mm_hub_client_close(out);
+    return status;
+}
+
+mm_status mm_hub_client_share(mm_hub_client *out, const mm_hub_client *client,
+                              const mm_hub_watch *watch, mm_error *error) {
+    *out = *client;
+    out->watch = watch;
+    out->http = NULL;
+    out->token = client->token ? mm_strdup(client->token) : NULL;
+    mm_status status = client->token && !out->token ? mm_fail_memory(error, "a connection")
+                                                    : mm_http_create(&out->http, error);
     if (status)
         mm_hub_client_close(out);
     return status;
@@ -107,20 +120,27 @@ static bool collect(void *payload, const mm_http_response *response, const void 
     return !self->too_large && mm_buffer_append(&self->text, bytes, length);
 }
 
+mm_http_request mm_hub_client_request(const mm_hub_client *client, const char *url) {
+    return (mm_http_request){.url = url,
+                             .token = client->token,
+                             .connect_seconds = client->access->connect_seconds,
+                             .idle_seconds = client->access->idle_seconds,
+                             .ca_file = client->access->ca_file,
+                             .ca_folder = client->access->ca_folder,
+                             .cancelled = client->watch->cancelled,
+                             .cancel_payload = client->watch->payload};
+}
+
 // GETs with retries; `answer` keeps the headers (mm_http_response_free it in any case).
 static mm_status ask(json_t **out, mm_http_response *answer, mm_hub_client *client, const char *url,
                      const char *what, mm_error *error) {
     *out = NULL;
     answer_body body = {0};
     mm_buffer_init(&body.text, MAX_ANSWER);
-    mm_http_request request = {.url = url,
-                               .token = client->token,
-                               .sink = collect,
-                               .payload = &body,
-                               .connect_seconds = client->access->connect_seconds,
-                               .idle_seconds = client->access->connect_seconds,
-                               .cancelled = client->watch->cancelled,
-                               .cancel_payload = client->watch->payload};
+    mm_http_request request = mm_hub_client_request(client, url);
+    request.sink = collect;
+    request.payload = &body;
+    request.idle_seconds = client->access->connect_seconds;
     mm_http_outcome outcome;
     for (int attempt = 1;; attempt++) {
         mm_buffer_clear(&body.text);
@@ -206,5 +226,25 @@ mm_status mm_hub_client_list(mm_hub_tree *out, mm_hub_client *client, const char
     mm_hub_tree_sort(out);
     if (status)
         mm_hub_tree_free(out);
+    return status;
+}
+
+mm_status mm_hub_client_account(json_t **out, mm_hub_client *client, mm_error *error) {
+    mm_buffer url;
+    mm_buffer_init(&url, MAX_URL);
+    mm_http_response answer = {0};
+    mm_status status = MM_STATUS_OK;
+    *out = NULL;
+    client->name = "the token";
+    if (!mm_buffer_printf(&url, "%s/api/whoami-v2", client->access->endpoint))
+        status = mm_fail_memory(error, "an address");
+    else
+        status = ask(out, &answer, client, url.data, "the owner", error);
+    if (status && (answer.status == 401 || answer.status == 403))
+        status = mm_fail(error, MM_STATUS_MODEL_ACCESS_DENIED,
+                         "the Hub does not know this token: make one at %.200s/settings/tokens",
+                         client->access->endpoint);
+    mm_http_response_free(&answer);
+    mm_buffer_free(&url);
     return status;
 }

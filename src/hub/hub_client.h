@@ -9,6 +9,8 @@
 #include "hub/hub_http.h"
 #include "hub/hub_tree.h"
 
+#include <stdatomic.h>
+
 // How a download goes on. Strings are borrowed for the call.
 typedef struct mm_hub_progress {
     const char *file;
@@ -32,10 +34,15 @@ typedef struct mm_hub_client {
     char *token; // or NULL
     mm_http *http;
     const char *name, *revision; // of the repository that is being asked about; borrowed
+    atomic_int *spare;           // connections that a large file may open besides; or NULL
 } mm_hub_client;
 
-mm_status mm_hub_client_open(mm_hub_client *out, const mm_hub_access *access,
+// With `token`, or when that is NULL the one `access` leads to.
+mm_status mm_hub_client_open(mm_hub_client *out, const mm_hub_access *access, const char *token,
                              const mm_hub_watch *watch, mm_error *error);
+// One more connection, for another thread: to the same repository and with the same token.
+mm_status mm_hub_client_share(mm_hub_client *out, const mm_hub_client *client,
+                              const mm_hub_watch *watch, mm_error *error);
 void mm_hub_client_close(mm_hub_client *client);
 
 // The commit of client->revision. MODEL_NOT_FOUND, MODEL_ACCESS_DENIED, DOWNLOAD_FAILED, OFFLINE.
@@ -43,10 +50,15 @@ mm_status mm_hub_client_resolve(char commit[41], mm_hub_client *client, mm_error
 // All files of the commit, sorted.
 mm_status mm_hub_client_list(mm_hub_tree *out, mm_hub_client *client, const char *commit,
                              mm_error *error);
+// What the Hub knows of the token's owner; the caller releases *out. MODEL_ACCESS_DENIED when it
+// does not know the token.
+mm_status mm_hub_client_account(json_t **out, mm_hub_client *client, mm_error *error);
 // Where a file's bytes are to be had; the caller frees. NULL when memory is out.
 char *mm_hub_client_file_url(const mm_hub_client *client, const char *commit, const char *path);
 
-// For those who make requests of their own (hub_blob.c):
+// For those who make requests of their own (hub_stream.c):
+// A request for `url` with all but range and sink.
+mm_http_request mm_hub_client_request(const mm_hub_client *client, const char *url);
 bool mm_hub_client_cancelled(const mm_hub_client *client);
 mm_status mm_hub_client_fail_cancelled(mm_error *error);
 // Whether asking again may help.

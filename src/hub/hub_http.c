@@ -34,6 +34,7 @@ typedef struct transfer {
     mm_buffer body;
     size_t header_bytes;
     bool stopped, no_memory, too_long;
+    bool enough; // of what an error says
 } transfer;
 
 static const char *const header_names[MM_HTTP_HEADER_COUNT] = {
@@ -77,6 +78,7 @@ static void clear_headers(mm_http_response *response) {
 void mm_http_response_free(mm_http_response *response) {
     clear_headers(response);
     mm_free(response->body);
+    mm_free(response->location);
     *response = (mm_http_response){0};
 }
 
@@ -205,28 +207,40 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *payload) {
     }
     size_t room = MAX_ERROR_BODY - self->body.length;
     self->no_memory |= !mm_buffer_append(&self->body, bytes, length < room ? length : room);
-    return self->no_memory ? 0 : length;
+    self->enough = length > room;
+    return self->no_memory || self->enough ? 0 : length;
 }
 
-static struct curl_slist *make_headers(const mm_http_request *request, bool with_token) {
-    struct curl_slist *list = curl_slist_append(NULL, "Accept-Encoding: identity");
-    if (!list || !with_token || !request->token)
-        return list;
+// *out NULL when there are none. False when memory is out.
+static bool make_headers(struct curl_slist **out, const mm_http_request *request, bool with_token) {
+    *out = NULL;
+    if (!with_token || !request->token)
+        return true;
     mm_buffer line;
     mm_buffer_init(&line, MAX_URL);
-    struct curl_slist *longer = NULL;
     if (mm_buffer_printf(&line, "Authorization: Bearer %s", request->token))
-        longer = curl_slist_append(list, line.data);
+        *out = curl_slist_append(NULL, line.data);
+    if (line.data)
+        explicit_bzero(line.data, line.length);
     mm_buffer_free(&line);
-    if (!longer)
-        curl_slist_free_all(list);
-    return longer;
+    return *out != NULL;
+}
+
+// An Accept-Encoding that libcurl knows of makes it decode what comes compressed all the same.
+static bool set_range(CURL *easy, const mm_http_request *request) {
+    char range[48];
+    if (request->to > 0)
+        (void)snprintf(range, sizeof(range), "%llu-%llu", (unsigned long long)request->from,
+                       (unsigned long long)request->to - 1);
+    else
+        (void)snprintf(range, sizeof(range), "%llu-", (unsigned long long)request->from);
+    return !curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "identity") &&
+           ((request->from == 0 && request->to == 0) ||
+            !curl_easy_setopt(easy, CURLOPT_RANGE, range));
 }
 
 static bool set_options(CURL *easy, transfer *self, const char *url, struct curl_slist *headers) {
     const mm_http_request *request = self->request;
-    char range[32];
-    (void)snprintf(range, sizeof(range), "%llu-", (unsigned long long)request->from);
     return !curl_easy_setopt(easy, CURLOPT_URL, url) &&
            !curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") &&
            !curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) &&
@@ -241,7 +255,9 @@ static bool set_options(CURL *easy, transfer *self, const char *url, struct curl
            !curl_easy_setopt(easy, CURLOPT_HEADERDATA, self) &&
            !curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) &&
            !curl_easy_setopt(easy, CURLOPT_WRITEDATA, self) &&
-           (request->from == 0 || !curl_easy_setopt(easy, CURLOPT_RANGE, range));
+           (!request->ca_file || !curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file)) &&
+           (!request->ca_folder || !curl_easy_setopt(easy, CURLOPT_CAPATH, request->ca_folder)) &&
+           set_range(easy, request);
 }
 
 static mm_http_outcome outcome_of(CURLcode code) {
@@ -252,9 +268,10 @@ static mm_http_outcome outcome_of(CURLcode code) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
     case CURLE_SSL_CONNECT_ERROR:
+        return MM_HTTP_UNREACHABLE;
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
-        return MM_HTTP_UNREACHABLE;
+        return MM_HTTP_UNTRUSTED;
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
     case CURLE_WEIRD_SERVER_REPLY:
@@ -298,6 +315,8 @@ static mm_http_outcome drive(mm_http *http, CURL *easy, transfer *self) {
     }
     if (self->stopped)
         return MM_HTTP_STOPPED;
+    if (self->enough)
+        return MM_HTTP_ANSWERED;
     if (outcome != MM_HTTP_ANSWERED)
         (void)snprintf(self->response->cause, sizeof(self->response->cause), "%s", cause);
     return outcome;
@@ -310,9 +329,10 @@ static mm_http_outcome transfer_once(mm_http_response *response, mm_http *http,
     mm_http_response_free(response);
     mm_buffer_init(&self.body, MAX_ERROR_BODY);
     mm_http_outcome outcome = MM_HTTP_NO_MEMORY;
-    struct curl_slist *headers = make_headers(request, with_token);
+    struct curl_slist *headers;
     CURL *easy = curl_easy_init();
-    if (headers && easy && set_options(easy, &self, url, headers))
+    if (make_headers(&headers, request, with_token) && easy &&
+        set_options(easy, &self, url, headers))
         outcome = drive(http, easy, &self);
     curl_easy_cleanup(easy);
     if (self.body.length > 0)
@@ -328,14 +348,18 @@ static bool is_redirect(int status) {
 
 mm_http_outcome mm_http_get(mm_http_response *response, mm_http *http,
                             const mm_http_request *request) {
-    char *url = mm_strdup(request->url);
+    mm_http_response_free(response);
+    char *url = mm_strdup(request->start ? request->start : request->url);
     mm_http_outcome outcome = url ? MM_HTTP_ANSWERED : MM_HTTP_NO_MEMORY;
     for (int hop = 0; !outcome; hop++) {
         bool at_home = mm_http_same_origin(request->url, url);
         outcome = transfer_once(response, http, request, url, at_home);
         response->at_home = at_home;
-        if (outcome || !is_redirect(response->status))
+        if (outcome || !is_redirect(response->status)) {
+            response->location = at_home ? NULL : url;
+            url = at_home ? url : NULL;
             break;
+        }
         char *next = NULL;
         if (hop < MAX_REDIRECTS) {
             outcome = redirect_target(&next, response, url);

@@ -27,6 +27,7 @@ typedef enum mm_http_header {
 typedef enum mm_http_outcome {
     MM_HTTP_ANSWERED,    // `status` says how, success or not
     MM_HTTP_UNREACHABLE, // no connection came about
+    MM_HTTP_UNTRUSTED,   // its certificate
     MM_HTTP_BROKEN,      // it broke, or nothing came for too long
     MM_HTTP_REFUSED,     // an answer that we do not accept, such as a redirect to file://
     MM_HTTP_STOPPED,     // the sink wanted no more
@@ -39,6 +40,7 @@ typedef struct mm_http_response {
     char *headers[MM_HTTP_HEADER_COUNT]; // its own; NULL = not sent
     char *body;                          // of what is no success, cut to some size; or NULL
     bool at_home;                        // came from the host that was asked, not from a redirect
+    char *location;                      // unless at home: the address it came from, a secret
     char cause[256];                     // unless answered: what happened, without secrets
 } mm_http_response;
 
@@ -50,10 +52,12 @@ typedef bool (*mm_http_sink)(void *payload, const mm_http_response *response, co
 typedef struct mm_http_request {
     const char *url;
     const char *token; // goes to the host, port and scheme of `url` only; NULL = none
-    uint64_t from;     // > 0: Range: bytes=from-
+    const char *start; // a location that an earlier answer to `url` came from; NULL = `url`
+    uint64_t from, to; // the first byte and that behind the last; to 0 = all the rest
     mm_http_sink sink;
     void *payload;
     long connect_seconds, idle_seconds;
+    const char *ca_file, *ca_folder;  // certificates to trust in place of the system's; or NULL
     bool (*cancelled)(void *payload); // asked several times a second; may be NULL
     void *cancel_payload;
 } mm_http_request;

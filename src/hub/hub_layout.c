@@ -40,9 +40,9 @@ static bool put_folder(mm_buffer *out, const char *name) {
     return ok;
 }
 
-mm_status mm_hub_layout_open(mm_hub_layout *out, const char *cache, const char *name,
+mm_status mm_hub_layout_open(mm_hub_layout *out, const char *cache, const char *name, bool no_links,
                              mm_error *error) {
-    *out = (mm_hub_layout){0};
+    *out = (mm_hub_layout){.no_links = no_links};
     mm_buffer path;
     mm_buffer_init(&path, MAX_PATH);
     out->cache = mm_strdup(cache);
@@ -81,6 +81,27 @@ static char *join(const char *folder, const char *kind, const char *commit, cons
 
 char *mm_hub_layout_pointer(const mm_hub_layout *layout, const char *commit, const char *path) {
     return join(layout->folder, "snapshots", commit, path);
+}
+
+static char *blob_path(const mm_hub_layout *layout, const char *etag) {
+    return mm_path_join(layout->blobs, etag);
+}
+
+static bool is_plain(const char *path) {
+    struct stat info;
+    return lstat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+char *mm_hub_layout_content(const mm_hub_layout *layout, const char *commit, const char *path,
+                            const char *etag) {
+    char *pointer = mm_hub_layout_pointer(layout, commit, path);
+    char *blob = pointer ? blob_path(layout, etag) : NULL;
+    bool itself = blob && !mm_file_exists(blob) && is_plain(pointer);
+    mm_free(itself || !blob ? NULL : pointer);
+    if (!itself)
+        return blob;
+    mm_free(blob);
+    return pointer;
 }
 
 // ---- Folders -----------------------------------------------------------------------------------
@@ -150,9 +171,8 @@ static void sync_parent(char *path) {
     *slash = '/';
 }
 
-// A name that nobody else uses, where no reader looks: what a killed process leaves misleads
-// nobody.
-static char *temporary_name(const mm_hub_layout *layout) {
+// What a killed process leaves there misleads nobody.
+char *mm_hub_layout_temporary(const mm_hub_layout *layout) {
     mm_buffer text;
     mm_buffer_init(&text, MAX_PATH);
     char *name = mm_buffer_printf(&text, "%s/%08x.tmp", layout->locks, (unsigned)gettid())
@@ -177,7 +197,7 @@ static int place_link(const mm_hub_layout *layout, const char *path, const char 
         return 0;
     if (errno != EEXIST)
         return errno;
-    char *temporary = temporary_name(layout);
+    char *temporary = mm_hub_layout_temporary(layout);
     if (!temporary)
         return ENOMEM;
     (void)unlink(temporary);
@@ -186,6 +206,28 @@ static int place_link(const mm_hub_layout *layout, const char *path, const char 
         (void)unlink(temporary);
     mm_free(temporary);
     return reason;
+}
+
+// The file itself, where there are no links; its name in blobs/ goes later, since another path may
+// have the same content.
+static int place_file(const mm_hub_layout *layout, const char *path, const char *etag) {
+    char *blob = blob_path(layout, etag);
+    if (!blob)
+        return ENOMEM;
+    int reason = link(blob, path) == 0 || errno == EEXIST ? 0 : errno;
+    if (reason == EPERM || reason == EOPNOTSUPP || reason == ENOSYS)
+        reason = rename(blob, path) == 0 ? 0 : errno;
+    mm_free(blob);
+    return reason;
+}
+
+static int place(const mm_hub_layout *layout, const char *path, const char *target,
+                 const char *etag) {
+    if (layout->no_links)
+        return place_file(layout, path, etag);
+    int reason = place_link(layout, path, target);
+    bool none = reason == EPERM || reason == EOPNOTSUPP || reason == ENOSYS;
+    return none ? place_file(layout, path, etag) : reason;
 }
 
 mm_status mm_hub_layout_link(const mm_hub_layout *layout, const char *commit, const char *path,
@@ -197,16 +239,30 @@ mm_status mm_hub_layout_link(const mm_hub_layout *layout, const char *commit, co
         ok = mm_buffer_puts(&target, "../");
     ok = ok && mm_buffer_printf(&target, "blobs/%s", etag);
     char *pointer = mm_hub_layout_pointer(layout, commit, path);
-    mm_status status =
-        ok && pointer ? make_folders(pointer, false, error) : mm_fail_memory(error, "a path");
-    int reason = status ? 0 : place_link(layout, pointer, target.data);
+    char *blob = blob_path(layout, etag);
+    mm_status status = ok && pointer && blob ? make_folders(pointer, false, error)
+                                             : mm_fail_memory(error, "a path");
+    // What lies there itself while there is no blob is the file.
+    bool there = !status && !mm_file_exists(blob) && is_plain(pointer);
+    int reason = status || there ? 0 : place(layout, pointer, target.data, etag);
     if (reason)
         status = mm_hub_layout_fail(error, "be linked to its blob", pointer, reason);
-    if (!status)
+    if (!status && !there)
         sync_parent(pointer);
+    mm_free(blob);
     mm_free(pointer);
     mm_buffer_free(&target);
     return status;
+}
+
+void mm_hub_layout_settle(const mm_hub_layout *layout, const char *commit, const char *path,
+                          const char *etag) {
+    char *pointer = mm_hub_layout_pointer(layout, commit, path);
+    char *blob = blob_path(layout, etag);
+    if (pointer && blob && is_plain(pointer))
+        (void)unlink(blob);
+    mm_free(blob);
+    mm_free(pointer);
 }
 
 mm_status mm_hub_layout_note_missing(const mm_hub_layout *layout, const char *commit,
@@ -225,7 +281,7 @@ mm_status mm_hub_layout_write_ref(const mm_hub_layout *layout, const char *revis
     if (strcmp(revision, commit) == 0)
         return MM_STATUS_OK;
     char *path = join(layout->folder, "refs", revision, "");
-    char *temporary = path ? temporary_name(layout) : NULL;
+    char *temporary = path ? mm_hub_layout_temporary(layout) : NULL;
     mm_status status =
         temporary ? make_folders(path, false, error) : mm_fail_memory(error, "a path");
     if (!status) {

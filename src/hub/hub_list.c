@@ -4,91 +4,31 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "hub/hub_folder.h"
 
-#include <dirent.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MAX_PATH = 16384, MAX_DEPTH = 16, MAX_REFS = 4096, MAX_REF_BYTES = 256 };
+enum { MAX_PATH = 16384, MAX_REFS = 4096, MAX_REF_BYTES = 256 };
 
-// What is in a folder, sorted; count 0 when it cannot be read.
-typedef struct folder {
-    char **names;
-    size_t count;
-} folder;
+typedef struct measured_entry {
+    mm_hub_entry entry;
+    uint64_t largest;
+} measured_entry;
 
-static void folder_close(folder *own) {
-    for (size_t i = 0; i < own->count; i++)
-        mm_free(own->names[i]);
-    mm_free(own->names);
-    *own = (folder){0};
-}
-
-static int compare_names(const void *left, const void *right) {
-    const char *const *a = left, *const *b = right;
-    return strcmp(*a, *b);
-}
-
-static bool folder_open(folder *out, const char *path) {
-    *out = (folder){0};
-    DIR *directory = opendir(path);
-    if (!directory)
-        return true;
-    size_t capacity = 0;
-    bool ok = true;
-    for (const struct dirent *entry; ok && (entry = readdir(directory)) != NULL;) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (out->count == capacity) {
-            capacity = capacity ? 2 * capacity : 16;
-            char **names = mm_array_realloc(out->names, capacity, sizeof(*names));
-            ok = names != NULL;
-            out->names = names ? names : out->names;
-        }
-        char *name = ok ? mm_strdup(entry->d_name) : NULL;
-        ok = name != NULL;
-        if (ok)
-            out->names[out->count++] = name;
-    }
-    (void)closedir(directory);
-    if (!ok)
-        folder_close(out);
-    else if (out->count > 0)
-        qsort(out->names, out->count, sizeof(*out->names), compare_names);
-    return ok;
-}
-
-// Goes through all files below a folder. False when memory is out or `visit` said so.
-typedef bool (*visit_function)(const char *path, const char *relative, void *payload);
-static bool walk(const char *root, const char *relative, int depth, visit_function visit,
-                 void *payload) {
-    char *here = mm_path_join(root, relative);
-    folder entries = {0};
-    bool ok = here && folder_open(&entries, here);
-    for (size_t i = 0; i < entries.count && ok; i++) {
-        char *path = mm_path_join(here, entries.names[i]);
-        char *below =
-            *relative ? mm_path_join(relative, entries.names[i]) : mm_strdup(entries.names[i]);
-        ok = path && below;
-        if (ok && mm_directory_exists(path))
-            ok = depth == MAX_DEPTH || walk(root, below, depth + 1, visit, payload);
-        else if (ok)
-            ok = visit(path, below, payload);
-        mm_free(path);
-        mm_free(below);
-    }
-    folder_close(&entries);
-    mm_free(here);
-    return ok;
-}
-
-static bool add_size(const char *path, const char *relative, void *payload) {
+// The largest file tells when the model was used: small ones are read by whoever only looks.
+static bool measure(const char *path, const char *relative, void *payload) {
     struct stat info;
-    uint64_t *sum = payload;
+    measured_entry *measured = payload;
     (void)relative;
-    if (stat(path, &info) == 0 && S_ISREG(info.st_mode))
-        *sum += (uint64_t)info.st_size;
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode))
+        return true;
+    uint64_t size = (uint64_t)info.st_size;
+    measured->entry.bytes += size;
+    if (size >= measured->largest) {
+        measured->largest = size;
+        measured->entry.last_used_s = info.st_atime;
+    }
     return true;
 }
 
@@ -134,16 +74,17 @@ static bool list_snapshot(const char *repository, const char *name, const char *
     mm_buffer_init(&directory, MAX_PATH);
     mm_buffer_init(&refs, MAX_PATH);
     mm_buffer_init(&search.refs, MAX_REFS);
-    mm_hub_entry entry = {.name = name, .commit = commit};
+    measured_entry measured = {.entry = {.name = name, .commit = commit}};
+    mm_hub_entry *entry = &measured.entry;
     bool ok = mm_buffer_printf(&directory, "%s/snapshots/%s", repository, commit) &&
               mm_buffer_printf(&refs, "%s/refs", repository) &&
-              walk(directory.data, "", 0, add_size, &entry.bytes) &&
-              walk(refs.data, "", 0, add_ref, &search);
+              mm_hub_folder_walk(directory.data, measure, &measured) &&
+              mm_hub_folder_walk(refs.data, add_ref, &search);
     if (ok) {
-        entry.directory = directory.data;
-        entry.refs = search.refs.data ? search.refs.data : "";
-        entry.complete = mm_hub_snapshot_complete(directory.data, true);
-        ok = function(&entry, payload);
+        entry->directory = directory.data;
+        entry->refs = search.refs.data ? search.refs.data : "";
+        entry->complete = mm_hub_snapshot_complete(directory.data, true);
+        ok = function(entry, payload);
     }
     mm_buffer_free(&search.refs);
     mm_buffer_free(&refs);
@@ -153,23 +94,23 @@ static bool list_snapshot(const char *repository, const char *name, const char *
 
 static bool list_repository(const char *repository, const char *name,
                             mm_hub_entry_function function, void *payload) {
-    folder snapshots = {0};
+    mm_hub_folder snapshots = {0};
     char *path = mm_path_join(repository, "snapshots");
-    bool ok = path && folder_open(&snapshots, path);
+    bool ok = path && mm_hub_folder_open(&snapshots, path);
     for (size_t i = 0; i < snapshots.count && ok; i++) {
         if (mm_hub_is_commit(snapshots.names[i]))
             ok = list_snapshot(repository, name, snapshots.names[i], function, payload);
     }
-    folder_close(&snapshots);
+    mm_hub_folder_close(&snapshots);
     mm_free(path);
     return ok;
 }
 
 bool mm_hub_list(const char *cache, mm_hub_entry_function function, void *payload) {
-    folder entries;
+    mm_hub_folder entries;
     mm_buffer name;
     mm_buffer_init(&name, MAX_PATH);
-    bool ok = folder_open(&entries, cache);
+    bool ok = mm_hub_folder_open(&entries, cache);
     for (size_t i = 0; i < entries.count && ok; i++) {
         ok = name_of(&name, entries.names[i]);
         char *repository = ok && name.length ? mm_path_join(cache, entries.names[i]) : NULL;
@@ -177,7 +118,7 @@ bool mm_hub_list(const char *cache, mm_hub_entry_function function, void *payloa
             ok = repository && list_repository(repository, name.data, function, payload);
         mm_free(repository);
     }
-    folder_close(&entries);
+    mm_hub_folder_close(&entries);
     mm_buffer_free(&name);
     return ok;
 }

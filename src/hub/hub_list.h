@@ -15,6 +15,8 @@ typedef struct mm_hub_entry {
     const char *refs; // revisions that stand for this commit, "main v1.0"; may be empty
     bool complete;    // could be loaded
     uint64_t bytes;   // of its files
+    int64_t
+        last_used_s; // Unix time at which the largest was last read, as the file system notes it
 } mm_hub_entry;
 
 // Called for each snapshot; false ends the listing.

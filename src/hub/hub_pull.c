@@ -5,7 +5,8 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "hub/hub_blob.h"
+#include "hub/hub_crew.h"
+#include "hub/hub_header.h"
 
 #include <string.h>
 
@@ -17,6 +18,7 @@ typedef struct pull {
     mm_hub_tree tree;
     mm_hub_progress progress;
     mm_hub_pulled *pulled;
+    mm_hub_need need;
 } pull;
 
 // Adds up what is wanted; DISK_FULL when it cannot fit.
@@ -29,28 +31,21 @@ static mm_status measure(pull *self, mm_error *error) {
             continue;
         self->progress.files++;
         self->progress.size += file->size;
-        if (!mm_hub_blob_present(&self->layout, file))
-            missing += file->size;
+        missing += mm_hub_blob_missing(&self->layout, self->commit, file);
     }
     return mm_hub_layout_check_space(&self->layout, missing, error);
 }
 
-static mm_status fetch(pull *self, const mm_hub_file *file, mm_error *error) {
-    return mm_hub_blob_fetch(self->client, &self->layout, self->commit, file, &self->progress,
-                             &self->pulled->downloaded, error);
-}
-
-// The blob of a file that says which other files are needed; the caller frees *out.
+// The content of a file that says which other files are needed; the caller frees *out.
 static mm_status fetch_guide(char **out, pull *self, const mm_hub_file *file, mm_error *error) {
+    mm_hub_flow flow = {0};
     *out = NULL;
-    mm_status status = fetch(self, file, error);
+    mm_status status =
+        mm_hub_blob_fetch(self->client, &self->layout, self->commit, file, &flow, error);
+    self->pulled->downloaded += atomic_load(&flow.downloaded);
     if (status)
         return status;
-    mm_buffer path;
-    mm_buffer_init(&path, 16384);
-    if (mm_buffer_printf(&path, "%s/%s", self->layout.blobs, file->etag))
-        *out = mm_buffer_detach(&path);
-    mm_buffer_free(&path);
+    *out = mm_hub_layout_content(&self->layout, self->commit, file->path, file->etag);
     return *out ? MM_STATUS_OK : mm_fail_memory(error, "a path");
 }
 
@@ -77,13 +72,31 @@ static mm_status choose(pull *self, mm_error *error) {
     return status ? status : mm_hub_choose_check(&self->tree, name, error);
 }
 
-static mm_status fetch_all(pull *self, mm_error *error) {
-    mm_status status = measure(self, error);
+// What is weights, but not the index that names their files.
+static bool has_header(const mm_hub_file *file) {
+    return file->is_weights && !file->is_index;
+}
+
+static mm_status fetch_headers(pull *self, mm_error *error) {
+    mm_status status = MM_STATUS_OK;
     for (size_t i = 0; i < self->tree.count && !status; i++) {
-        if (self->tree.files[i].is_wanted)
-            status = fetch(self, &self->tree.files[i], error);
+        const mm_hub_file *file = &self->tree.files[i];
+        if (has_header(file))
+            status = mm_hub_header_fetch(self->client, &self->layout, self->commit, file,
+                                         &self->pulled->downloaded, error);
     }
     return status;
+}
+
+static mm_status fetch_all(pull *self, mm_error *error) {
+    mm_status status = MM_STATUS_OK;
+    if (self->need == MM_HUB_NEED_HEADERS) // they are there then, as far as the rest can see
+        status = fetch_headers(self, error);
+    if (!status)
+        status = measure(self, error);
+    return status ? status
+                  : mm_hub_crew_fetch(self->client, &self->layout, self->commit, &self->tree,
+                                      &self->progress, &self->pulled->downloaded, error);
 }
 
 // An index leads to shards, so it comes behind them.
@@ -106,6 +119,11 @@ static mm_status publish(pull *self, mm_error *error) {
                                                     mm_hub_root_file(i), error);
         }
     }
+    for (size_t i = 0; i < self->tree.count && !status; i++) {
+        const mm_hub_file *file = &self->tree.files[i];
+        if (file->is_wanted)
+            mm_hub_layout_settle(&self->layout, self->commit, file->path, file->etag);
+    }
     if (!status)
         status =
             mm_hub_layout_write_ref(&self->layout, self->client->revision, self->commit, error);
@@ -124,8 +142,8 @@ static mm_status describe(mm_hub_model *out, const pull *self, mm_error *error) 
 }
 
 static mm_status pull_repository(mm_hub_model *out, mm_hub_pulled *pulled, mm_hub_client *client,
-                                 const char *cache, mm_error *error) {
-    pull self = {.client = client, .pulled = pulled};
+                                 const char *cache, mm_hub_need need, mm_error *error) {
+    pull self = {.client = client, .pulled = pulled, .need = need};
     mm_status status = MM_STATUS_OK;
     if (mm_hub_is_commit(client->revision))
         memcpy(self.commit, client->revision, sizeof(self.commit));
@@ -134,9 +152,11 @@ static mm_status pull_repository(mm_hub_model *out, mm_hub_pulled *pulled, mm_hu
     if (!status)
         status = mm_hub_client_list(&self.tree, client, self.commit, error);
     if (!status)
-        status = mm_hub_layout_open(&self.layout, cache, client->name, error);
+        status =
+            mm_hub_layout_open(&self.layout, cache, client->name, client->access->no_links, error);
     if (!status)
         status = mm_hub_layout_prepare(&self.layout, error);
+    self.tree.without_weights = need == MM_HUB_NEED_TEXT;
     if (!status)
         status = choose(&self, error);
     if (!status)
@@ -153,7 +173,7 @@ static mm_status pull_repository(mm_hub_model *out, mm_hub_pulled *pulled, mm_hu
 }
 
 mm_status mm_hub_pull(mm_hub_model *out, mm_hub_pulled *pulled, const mm_hub_access *access,
-                      const char *cache, const char *name, const char *revision,
+                      const char *cache, const char *name, const char *revision, mm_hub_need need,
                       const mm_hub_watch *watch, mm_error *error) {
     *out = (mm_hub_model){0};
     *pulled = (mm_hub_pulled){0};
@@ -170,7 +190,7 @@ mm_status mm_hub_pull(mm_hub_model *out, mm_hub_pulled *pulled, const mm_hub_acc
                          name);
     mm_hub_client client = {0};
     if (!status)
-        status = mm_hub_client_open(&client, access, watch, error);
+        status = mm_hub_client_open(&client, access, NULL, watch, error);
     if (status)
         return status;
     mm_buffer preferred;
@@ -182,11 +202,11 @@ mm_status mm_hub_pull(mm_hub_model *out, mm_hub_pulled *pulled, const mm_hub_acc
             status = mm_fail_memory(error, "a model's name");
         client.name = preferred.data;
         if (client.name)
-            status = pull_repository(out, pulled, &client, cache, error);
+            status = pull_repository(out, pulled, &client, cache, need, error);
     }
     client.name = name;
     if (kind == MM_NAME_REPOSITORY || status == MM_STATUS_MODEL_NOT_FOUND)
-        status = pull_repository(out, pulled, &client, cache, error);
+        status = pull_repository(out, pulled, &client, cache, need, error);
     mm_buffer_free(&preferred);
     mm_hub_client_close(&client);
     return status;

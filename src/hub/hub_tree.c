@@ -23,6 +23,7 @@ static const char *const folder_files[] = {
     "vocab.txt",
     "vocab.json",
     "merges.txt",
+    "target_vocab.json",
     "spiece.model",
     "sentencepiece.bpe.model",
     "sentencepiece.model",
@@ -185,6 +186,8 @@ static mm_status want(bool *found, mm_hub_tree *tree, const char *folder, const 
 static mm_status choose_weights(mm_hub_tree *tree, const char *folder, const char *name,
                                 mm_error *error) {
     static const char *const pickles[] = {"pytorch_model.bin", "pytorch_model.bin.index.json"};
+    if (tree->without_weights)
+        return MM_STATUS_OK;
     mm_hub_file *single, *index = NULL, *pickle = NULL;
     mm_status status = find_in(&single, tree, folder, "model.safetensors", error);
     if (!status && !single)
@@ -281,7 +284,7 @@ mm_status mm_hub_choose_shards(mm_hub_tree *tree, const mm_hub_file *index, cons
 
 mm_status mm_hub_choose_check(const mm_hub_tree *tree, const char *name, mm_error *error) {
     static const char *const others[] = {".gguf", ".onnx", ".h5", ".msgpack", ".bin", ".pt", ".ot"};
-    bool configured = false, weighted = false;
+    bool configured = false, weighted = false, any = false;
     const char *other = NULL;
     for (size_t i = 0; i < tree->count; i++) {
         const mm_hub_file *file = &tree->files[i];
@@ -289,11 +292,12 @@ mm_status mm_hub_choose_check(const mm_hub_tree *tree, const char *name, mm_erro
             file->is_wanted && !strchr(file->path, '/') &&
             (strcmp(file->path, "config.json") == 0 || strcmp(file->path, "modules.json") == 0);
         weighted |= file->is_wanted && file->is_weights;
+        any |= file->is_wanted;
         const char *dot = strrchr(file->path, '.');
         for (size_t k = 0; dot && !other && k < sizeof(others) / sizeof(others[0]); k++)
             other = strcmp(dot, others[k]) == 0 ? file->path : NULL;
     }
-    if (configured && weighted)
+    if ((configured && weighted) || (tree->without_weights && any))
         return MM_STATUS_OK;
     return mm_fail(error, MM_STATUS_MODEL_UNSUPPORTED,
                    "%.100s has no %s%s%.100s: only repositories in the form of transformers or "

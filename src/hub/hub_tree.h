@@ -20,6 +20,7 @@ typedef struct mm_hub_file {
 typedef struct mm_hub_tree {
     mm_hub_file *files; // sorted by path once complete
     size_t count, capacity;
+    bool without_weights; // only what surrounds them is chosen
 } mm_hub_tree;
 
 void mm_hub_tree_free(mm_hub_tree *tree); // leaves a zeroed one
@@ -39,7 +40,8 @@ mm_status mm_hub_choose_modules(mm_hub_tree *tree, const char *modules_path, con
 // The shards that an index, read from the disk, names; `index` is its entry in the tree.
 mm_status mm_hub_choose_shards(mm_hub_tree *tree, const mm_hub_file *index, const char *index_path,
                                mm_error *error);
-// After all that: MODEL_UNSUPPORTED unless there are a configuration and weights.
+// After all that: MODEL_UNSUPPORTED unless there are a configuration and weights, or without those
+// anything to begin with.
 mm_status mm_hub_choose_check(const mm_hub_tree *tree, const char *name, mm_error *error);
 // The files of the root that may be missing, one after the other; NULL behind the last.
 const char *mm_hub_root_file(size_t index);

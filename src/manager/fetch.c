@@ -4,7 +4,7 @@
 // stops, and what has arrived is where the next one goes on.
 #include "base/clock.h"
 #include "base/memory.h"
-#include "hub/hub_pull.h"
+#include "manager/pull.h"
 #include "manager/state.h"
 
 #include <string.h>
@@ -42,14 +42,22 @@ static bool is_cancelled(void *payload) {
     return atomic_load(&fetch->cancelled);
 }
 
+static void on_progress(const mm_hub_progress *progress, void *payload) {
+    mm_fetch *fetch = payload;
+    mm_manager *manager = fetch->manager;
+    if (!mm_pull_show(progress, fetch->name, manager->progress, manager->progress_payload))
+        atomic_store(&fetch->cancelled, true);
+}
+
 static mm_status download(mm_fetch *fetch, mm_error *error) {
     mm_manager *manager = fetch->manager;
-    const mm_hub_watch watch = {.cancelled = is_cancelled, .payload = fetch, .log = &manager->log};
+    const mm_hub_watch watch = {
+        .cancelled = is_cancelled, .progress = on_progress, .payload = fetch, .log = &manager->log};
     mm_hub_model model;
     mm_hub_pulled pulled;
     mm_log_write(&manager->log, MM_LOG_INFO, "downloading %s", fetch->name);
     mm_status status = mm_hub_pull(&model, &pulled, &manager->access, manager->places.models_dir,
-                                   fetch->name, fetch->revision, &watch, error);
+                                   fetch->name, fetch->revision, MM_HUB_NEED_ALL, &watch, error);
     mm_hub_model_free(&model);
     if (status)
         mm_log_write(&manager->log, status == MM_STATUS_CANCELLED ? MM_LOG_INFO : MM_LOG_ERROR,

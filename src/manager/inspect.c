@@ -4,9 +4,14 @@
 #include "base/memory.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/config.h"
+#include "hub/hub_folder.h"
 #include "manager/json_text.h"
+#include "manager/pull.h"
 #include "manager/state.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct inspection {
@@ -17,10 +22,34 @@ typedef struct inspection {
     mm_task_model *loaded; // f32, weights not read; NULL with load_error
     mm_error load_error;
     size_t bytes_f32, bytes_bf16; // 0 = not on this processor
+    char scratch[64];             // a folder for what is not on this machine; "" = none
 } inspection;
 
 static bool is_fatal(mm_status status) {
     return status == MM_STATUS_OUT_OF_MEMORY;
+}
+
+// What is not on this machine is looked at without its weights, which are most of it: files, and
+// the headers of the weights, in a cache of its own.
+static mm_status find(inspection *out, mm_manager *manager, const char *name, mm_error *error) {
+    mm_name_kind kind = MM_NAME_DIRECTORY;
+    mm_status status = mm_hub_find(&out->model, &manager->places, name, NULL, true, error);
+    (void)mm_hub_name_kind(&kind, name, NULL);
+    if (status != MM_STATUS_MODEL_NOT_FOUND || kind == MM_NAME_DIRECTORY)
+        return status;
+    (void)snprintf(out->scratch, sizeof(out->scratch), "/tmp/mm-inspect-XXXXXX");
+    if (!mkdtemp(out->scratch)) {
+        out->scratch[0] = '\0';
+        return mm_fail(error, MM_STATUS_DISK_FULL, "/tmp: no folder can be made there: %s",
+                       strerror(errno));
+    }
+    return mm_pull_missing(&out->model, manager, name, out->scratch, MM_HUB_NEED_HEADERS, error);
+}
+
+static void leave_scratch(const inspection *in) {
+    uint64_t freed = 0;
+    if (in->scratch[0])
+        (void)mm_hub_folder_remove(in->scratch, &freed);
 }
 
 // What cannot be opened is still described as far as it goes.
@@ -84,6 +113,7 @@ static bool put_error(mm_buffer *out, const mm_error *error) {
 static bool put_model(mm_buffer *out, const inspection *in) {
     const mm_task_model *model = in->loaded;
     bool there = model != NULL;
+    bool whole = there && !in->scratch[0]; // a fingerprint takes weights
     const mm_model_info *info = there ? mm_task_model_info(model) : NULL;
     const mm_embedder *embedder = NULL;
     bool embeds = there && mm_task_model_embedder(&embedder, model, NULL) == MM_STATUS_OK;
@@ -98,7 +128,7 @@ static bool put_model(mm_buffer *out, const inspection *in) {
     ok = ok && mm_buffer_puts(out, ", \"tokenizer\": ") &&
          mm_json_put_string_or_null(out, tokenizer ? mm_tokenizer_kind(tokenizer) : NULL) &&
          mm_buffer_puts(out, ", \"fingerprint\": ") &&
-         mm_json_put_string_or_null(out, there ? mm_task_model_fingerprint(model) : NULL);
+         mm_json_put_string_or_null(out, whole ? mm_task_model_fingerprint(model) : NULL);
     return ok && (there || put_error(out, &in->load_error));
 }
 
@@ -139,7 +169,7 @@ mm_status mm_model_inspect(char **out, mm_manager *manager, const char *model_na
     inspection in = {0};
     mm_buffer text;
     mm_buffer_init(&text, PTRDIFF_MAX);
-    status = mm_hub_find(&in.model, &manager->places, model_name, NULL, true, error);
+    status = find(&in, manager, model_name, error);
     if (!status)
         status = look(&in, manager, error);
     if (!status) {
@@ -152,6 +182,7 @@ mm_status mm_model_inspect(char **out, mm_manager *manager, const char *model_na
     mm_checkpoint_free(in.checkpoint);
     mm_config_free(in.config);
     mm_hub_model_free(&in.model);
+    leave_scratch(&in);
     mm_manager_leave(manager);
     return status;
 }

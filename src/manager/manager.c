@@ -141,9 +141,17 @@ mm_status mm_manager_create(mm_manager **out, const mm_manager_options *options,
     mm_condition_init(&manager->timer_wake);
     mm_condition_init(&manager->memory_wake);
     manager->log = (mm_log){.callback = chosen.log, .payload = chosen.log_payload};
+    manager->progress = chosen.progress;
+    manager->progress_payload = chosen.progress_payload;
     mm_status status = take_settings(manager, chosen.settings, error);
     if (!status)
         status = derive(manager, error);
+    if (!status && chosen.hub_token) {
+        mm_free(manager->access.token);
+        manager->access.token = mm_strdup(chosen.hub_token);
+        if (!manager->access.token)
+            status = mm_fail_memory(error, "the Hub's token");
+    }
     bool enabled = !status && mm_settings_boolean(manager->settings, MM_SETTING_ENABLED_INDEX);
     if (enabled && !mm_timer_start(manager))
         status = mm_fail(error, MM_STATUS_OUT_OF_MEMORY, "cannot start a thread");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // mm_model_pull: a model of the Hub into models_dir, on the caller's thread.
+#include "manager/pull.h"
 #include "base/memory.h"
-#include "hub/hub_pull.h"
 #include "manager/json_text.h"
 #include "manager/state.h"
 
@@ -9,10 +9,25 @@
 
 typedef struct puller {
     mm_manager *manager;
+    const char *name;
     mm_pull_callback callback; // may be NULL
     void *payload;
     bool stopped;
 } puller;
+
+bool mm_pull_show(const mm_hub_progress *progress, const char *name, mm_pull_callback callback,
+                  void *payload) {
+    const mm_pull_progress shown = {.struct_size = sizeof(shown),
+                                    .file = progress->file,
+                                    .file_bytes = progress->file_bytes,
+                                    .file_size = progress->file_size,
+                                    .bytes = progress->bytes,
+                                    .size = progress->size,
+                                    .files_done = progress->files_done,
+                                    .files = progress->files,
+                                    .model_name = name};
+    return !callback || callback(&shown, payload);
+}
 
 static bool is_cancelled(void *payload) {
     puller *self = payload;
@@ -24,16 +39,28 @@ static bool is_cancelled(void *payload) {
 
 static void on_progress(const mm_hub_progress *progress, void *payload) {
     puller *self = payload;
-    const mm_pull_progress shown = {.struct_size = sizeof(shown),
-                                    .file = progress->file,
-                                    .file_bytes = progress->file_bytes,
-                                    .file_size = progress->file_size,
-                                    .bytes = progress->bytes,
-                                    .size = progress->size,
-                                    .files_done = progress->files_done,
-                                    .files = progress->files};
-    if (self->callback && !self->callback(&shown, self->payload))
+    if (!mm_pull_show(progress, self->name, self->callback, self->payload))
         self->stopped = true;
+}
+
+mm_status mm_pull_missing(mm_hub_model *out, mm_manager *manager, const char *name,
+                          const char *cache, mm_hub_need need, mm_error *error) {
+    mm_name_kind kind;
+    mm_status status = mm_hub_name_kind(&kind, name, error);
+    if (status)
+        return status;
+    status = mm_hub_find(out, &manager->places, name, NULL, need != MM_HUB_NEED_TEXT, error);
+    if (status != MM_STATUS_MODEL_NOT_FOUND || kind == MM_NAME_DIRECTORY)
+        return status;
+    puller self = {.manager = manager,
+                   .name = name,
+                   .callback = manager->progress,
+                   .payload = manager->progress_payload};
+    const mm_hub_watch watch = {
+        .cancelled = is_cancelled, .progress = on_progress, .payload = &self, .log = &manager->log};
+    mm_hub_pulled pulled;
+    return mm_hub_pull(out, &pulled, &manager->access, cache ? cache : manager->places.models_dir,
+                       name, NULL, need, &watch, error);
 }
 
 static bool put(mm_buffer *out, const mm_hub_model *model, const mm_hub_pulled *pulled,
@@ -70,7 +97,8 @@ mm_status mm_model_pull(char **out, mm_manager *manager, const char *model_name,
     mm_status status = mm_manager_enter(manager, error);
     if (status)
         return status;
-    puller self = {.manager = manager, .callback = callback, .payload = payload};
+    puller self = {
+        .manager = manager, .name = model_name, .callback = callback, .payload = payload};
     const mm_hub_watch watch = {
         .cancelled = is_cancelled, .progress = on_progress, .payload = &self, .log = &manager->log};
     mm_hub_model model = {0};
@@ -78,7 +106,7 @@ mm_status mm_model_pull(char **out, mm_manager *manager, const char *model_name,
     mm_error why = {0};
     bool from_cache = false;
     status = mm_hub_pull(&model, &pulled, &manager->access, manager->places.models_dir, model_name,
-                         revision, &watch, &why);
+                         revision, MM_HUB_NEED_ALL, &watch, &why);
     if (status) {
         from_cache = take_from_cache(&model, manager, model_name, revision, &why);
         if (from_cache)

@@ -153,7 +153,9 @@ struct mm_manager {
     mm_settings *settings;
     mm_log log;
     int cpu_threads;
-    size_t cpu_budget; // bytes that models may take together
+    size_t cpu_budget;         // bytes that models may take together
+    mm_pull_callback progress; // may be NULL
+    void *progress_payload;
     char *hub_cache;
     mm_hub_places places;
     mm_hub_access access;

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "manager/json_text.h"
+#include "manager/pull.h"
 #include "manager/result.h"
 #include "manager/state.h"
 #include "text/clean_up.h"
@@ -24,7 +25,7 @@ mm_status mm_text_codec_open(mm_text_codec **out, mm_manager *manager, const cha
     if (!codec)
         status = mm_fail_memory(error, "a tokenizer");
     if (!status && !is_file)
-        status = mm_hub_find(&found, &manager->places, model, NULL, false, error);
+        status = mm_pull_missing(&found, manager, model, NULL, MM_HUB_NEED_TEXT, error);
     if (!status)
         status = mm_tokenizer_open(&codec->tokenizer, is_file ? model : found.directory, error);
     if (status)

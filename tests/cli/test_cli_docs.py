@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from conftest import ROOT, find_model, find_program, lines_of
-from hub_double import HubDouble
+from hub_double import TOKEN, HubDouble
 
 DOCUMENT = ROOT / "docs/CLI.md"
 TEXTS = "The cat sits on the mat.\nHow do I reset my password?\nRain is expected tomorrow.\n"
@@ -22,7 +22,7 @@ def help_examples():
     if not program.exists():
         return []
     found = []
-    for command in ["embed", "generate", "task", "tokenize", "inspect", "pull", "models", "bench"]:
+    for command in ["embed", "generate", "task", "tokenize", "inspect", "pull", "models", "login", "bench"]:
         text = subprocess.run([program, command, "--help"], capture_output=True, check=True,
                               text=True).stdout
         found += [line.strip() for line in text.split("\nExamples:\n")[1].splitlines()]
@@ -46,6 +46,7 @@ def hub():
 def desk(mm, model, writer, hub):
     mm.environment.update(HF_HUB_OFFLINE="0", HF_ENDPOINT=hub.url, HF_HOME=str(mm.folder / "home"))
     (mm.folder / "texts.txt").write_text(TEXTS)
+    (mm.folder / "token.txt").write_text(TOKEN)
     (mm.folder / "requests.jsonl").write_text(
         f'{{"task_type": "embedding", "model_name": "{model}", "task_data": "a"}}\n' * 3)
     return mm
@@ -68,6 +69,10 @@ def test_help(desk, script):
     if "--dtype bf16" in script:
         # Needs a processor with bf16; the flag is what is tested.
         script = script.replace("bf16", "f32")
+    if "models rm" in script:
+        script = f"mm pull all-MiniLM-L6-v2 && {script}"
+    if script == "mm login":
+        script += " < token.txt"
     # Speed is not the point here.
     if "mm bench ./" in script:
         script += " --rounds 1 --queries 1"
@@ -80,7 +85,7 @@ def test_help(desk, script):
 
 def test_the_document_names_every_command_and_option(mm):
     text = DOCUMENT.read_text(encoding="utf-8")
-    for command in ["embed", "generate", "task", "tokenize", "inspect", "pull", "models", "bench"]:
+    for command in ["embed", "generate", "task", "tokenize", "inspect", "pull", "models", "login", "bench"]:
         assert f"## mm {command}" in text
         options = mm(command, "--help").stdout.decode().split("Options:")[1].split("Parameters")[0]
         for option in re.findall(r"^  (--[\w-]+)", options, re.MULTILINE):

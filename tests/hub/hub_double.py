@@ -5,10 +5,12 @@ It answers as the Hub does where a downloader looks: commits, ETags, redirects, 
 ranges, error codes. Faults are asked for by rule. The official client downloads from it too
 (test_double.py), which is what keeps it honest.
 """
+import gzip
 import hashlib
 import json
 import re
 import secrets
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +22,10 @@ LFS_SUFFIXES = (".safetensors", ".bin", ".onnx", ".h5")
 
 def git_sha1(data):
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
+
+def xet_hash(etag):
+    return hashlib.sha256(b"xet" + etag.encode()).hexdigest()
 
 
 class File:
@@ -35,6 +41,7 @@ class File:
         if self.lfs:
             entry["oid"] = git_sha1(b"pointer to " + self.etag.encode())
             entry["lfs"] = {"oid": self.etag, "size": self.size, "pointerSize": 134}
+            entry["xetHash"] = xet_hash(self.etag)
         return entry
 
 
@@ -105,15 +112,20 @@ class Handler(BaseHTTPRequestHandler):
     def send_data(self, data, rule=None, **headers):
         """With a range, throttled, cut or stalling as the rule says."""
         arguments = rule.arguments if rule else {}
-        start, status = 0, 200
-        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        data = arguments.get("data", data)
+        start, end, status = 0, len(data), 200
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if wanted and not arguments.get("ignore_range"):
             start, status = int(wanted.group(1)), 206
             if start >= len(data):
                 self.answer(416, Content_Range=f"bytes */{len(data)}")
                 return
-            headers["Content_Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
-        body = arguments.get("data", data)[start:]
+            end = min(int(wanted.group(2) or end) + 1, len(data))
+            headers["Content_Range"] = f"bytes {start}-{end - 1}/{len(data)}"
+        body = data[start:end]
+        if arguments.get("gzip"):
+            self.send_gzip(gzip.compress(body), status, arguments, headers)
+            return
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
@@ -134,6 +146,30 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(arguments.get("stall", 0))
             self.close_connection = True
 
+    def send_gzip(self, body, status, arguments, headers):
+        """In chunks and without a length, as the Hub sends text to those who take it compressed."""
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        limit = arguments.get("cut", len(body))
+        for at in range(0, min(limit, len(body)), 1000):
+            piece = body[at:min(at + 1000, limit)]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        if limit < len(body):
+            self.close_connection = True
+        else:
+            self.wfile.write(b"0\r\n\r\n")
+
+    def send_endless(self, begin, bytes):
+        self.wfile.write(begin)
+        while True:
+            self.wfile.write(bytes)
+
     # ---- Requests ----
 
     def do_HEAD(self):
@@ -144,14 +180,18 @@ class Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         rule = double.note(self)
         try:
+            double.enter(self)
             if rule and rule.action == "status":
                 self.fail(rule.arguments["status"], None, rule.arguments.get("message", "no"),
                           **rule.arguments.get("headers", {}))
             elif rule and rule.action == "redirect":
-                self.answer(302, Location=rule.arguments["to"].replace("SELF", self.path))
+                self.answer(rule.arguments.get("status", 302),
+                            Location=rule.arguments["to"].replace("SELF", self.path))
             elif rule and rule.action == "raw":
                 self.wfile.write(rule.arguments["bytes"])
                 self.close_connection = True
+            elif rule and rule.action == "endless":
+                self.send_endless(**rule.arguments)
             elif rule and rule.action == "json":
                 self.answer(200, json.dumps(rule.arguments["value"]).encode(),
                             **rule.arguments.get("headers", {}))
@@ -159,8 +199,10 @@ class Handler(BaseHTTPRequestHandler):
                 self.cdn(parts, rule)
             else:
                 self.hub(unquote(parts.path), parts, rule)
-        except (BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
             self.close_connection = True
+        finally:
+            double.leave(self)
 
     def cdn(self, parts, rule):
         key = parse_qs(parts.query).get("signature", [""])[0]
@@ -172,6 +214,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def hub(self, path, parts, rule):
         double = self.server.double
+        if path == "/api/whoami-v2":
+            self.whoami()
+            return
         found = re.fullmatch(r"/api/models/([^/]+(?:/[^/]+)?)/revision/(.+)", path)
         if found and found.group(1) in double.renamed:
             self.answer(307, Location=parts.path.replace(found.group(1),
@@ -192,6 +237,14 @@ class Handler(BaseHTTPRequestHandler):
                              lambda *rest: self.send_file(*rest, file, rule, parts))
             return
         self.fail(404, None, "Not Found")
+
+    def whoami(self):
+        if self.headers.get("Authorization") == f"Bearer {TOKEN}":
+            self.answer(200, json.dumps({
+                "type": "user", "name": "somebody", "auth": {"type": "access_token", "accessToken": {
+                    "displayName": self.server.double.token_name, "role": "read"}}}).encode())
+        else:
+            self.fail(401, None, "Invalid user token.")
 
     def with_commit(self, name, revision, go_on):
         """Checks token, repository and revision as the Hub does."""
@@ -249,6 +302,9 @@ class Handler(BaseHTTPRequestHandler):
             location = f"{double.cdn_url}/{file.etag}?signature={key}"
             self.answer(302, b"Found", Location=location, X_Repo_Commit=commit,
                         X_Linked_Etag=f'"{file.etag}"', X_Linked_Size=str(len(file.data)),
+                        X_Xet_Hash=xet_hash(file.etag),
+                        Link=f'<{double.url}/api/models/{name}/xet-read-token/{commit}>; '
+                             f'rel="xet-auth", <https://cas.invalid>; rel="xet-reconstruction-info"',
                         ETag=f'"{git_sha1(file.data)}"')
         elif not parts.path.startswith("/api/"):
             location = f"/api/resolve-cache/models/{name}/{commit}/{quote(path)}?etag={file.etag}"
@@ -266,7 +322,12 @@ class Server(ThreadingHTTPServer):
 
 
 class HubDouble:
-    def __init__(self):
+    def __init__(self, certificate=None):
+        """`certificate`: paths of a certificate and its key; then both hosts speak TLS."""
+        self.certificate = certificate
+        self.token_name = "laptop"
+        self.active = {"hub": 0, "cdn": 0}
+        self.most_active = {"hub": 0, "cdn": 0}
         self.repositories = {}
         self.renamed = {}
         self.signed = {}
@@ -279,12 +340,18 @@ class HubDouble:
         self.lock = threading.Lock()
         self.hub = self.start("127.0.0.1")
         self.cdn = self.start("127.0.0.2")
-        self.url = f"http://127.0.0.1:{self.hub.server_address[1]}"
-        self.cdn_url = f"http://127.0.0.2:{self.cdn.server_address[1]}"
+        scheme = "https" if certificate else "http"
+        self.url = f"{scheme}://127.0.0.1:{self.hub.server_address[1]}"
+        self.cdn_url = f"{scheme}://127.0.0.2:{self.cdn.server_address[1]}"
 
     def start(self, host):
         server = Server((host, 0), Handler)
         server.double = self
+        if self.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True,
+                                                do_handshake_on_connect=False)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05},
                          daemon=True).start()
         return server
@@ -301,8 +368,21 @@ class HubDouble:
     def rule(self, pattern, action, times=1, skip=0, **arguments):
         self.rules.append(Rule(pattern, action, times, skip, **arguments))
 
+    def host(self, handler):
+        return "cdn" if handler.server is getattr(self, "cdn", None) else "hub"
+
+    def enter(self, handler):
+        with self.lock:
+            host = self.host(handler)
+            self.active[host] += 1
+            self.most_active[host] = max(self.active[host], self.most_active[host])
+
+    def leave(self, handler):
+        with self.lock:
+            self.active[self.host(handler)] -= 1
+
     def note(self, handler):
-        host = "cdn" if handler.server is getattr(self, "cdn", None) else "hub"
+        host = self.host(handler)
         with self.lock:
             self.requests.append((host, handler.path, dict(handler.headers)))
             for rule in self.rules:

@@ -36,7 +36,8 @@ class Program:
         self.hub, self.folder = hub, folder
         self.cache = folder / "data/models"
         self.environment = {name: value for name, value in os.environ.items()
-                            if not name.startswith(("MM_", "HF_", "HUGGING", "TRANSFORMERS"))
+                            if not name.startswith(("MM_", "HF_", "HUGGING", "TRANSFORMERS", "SSL_CERT"))
+                            and not name.endswith("_CA_BUNDLE")
                             and not name.lower().endswith("_proxy")}
         self.environment.update(HF_ENDPOINT=hub.url, HF_HOME=str(folder / "home"),
                                 HF_HUB_DOWNLOAD_TIMEOUT="2", HF_HUB_ETAG_TIMEOUT="2")

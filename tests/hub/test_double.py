@@ -27,6 +27,12 @@ try:
         answer = hf_hub_download(name, sys.argv[4], cache_dir=cache, local_files_only=True)
     elif action == "known missing":
         answer = try_to_load_from_cache(name, sys.argv[4], cache_dir=cache) is _CACHED_NO_EXIST
+    elif action == "tokens":
+        answer = huggingface_hub.utils.get_stored_tokens()
+    elif action == "token":
+        answer = huggingface_hub.get_token()
+    elif action == "login":
+        answer = huggingface_hub.login(token=sys.argv[4])
     elif action == "scan":
         info = huggingface_hub.scan_cache_dir(cache)
         answer = {"warnings": [str(warning) for warning in info.warnings],

@@ -102,7 +102,8 @@ static void test_choice_without_memory(void **state) {
 
 static mm_status write_layout(mm_error *error) {
     mm_hub_layout layout;
-    mm_status status = mm_hub_layout_open(&layout, scratch_path("cache"), "org/model", error);
+    mm_status status =
+        mm_hub_layout_open(&layout, scratch_path("cache"), "org/model", false, error);
     if (!status)
         status = mm_hub_layout_prepare(&layout, error);
     if (!status)
