@@ -33,7 +33,8 @@ class File:
         self.path = path
         self.data = data
         self.lfs = path.endswith(LFS_SUFFIXES)
-        self.etag = hashlib.sha256(data).hexdigest() if self.lfs else git_sha1(data)
+        self.oid = git_sha1(data)
+        self.etag = hashlib.sha256(data).hexdigest() if self.lfs else self.oid
         self.size = len(data)  # what the list says; a test may make it a lie
 
     def entry(self):
@@ -305,7 +306,7 @@ class Handler(BaseHTTPRequestHandler):
                         X_Xet_Hash=xet_hash(file.etag),
                         Link=f'<{double.url}/api/models/{name}/xet-read-token/{commit}>; '
                              f'rel="xet-auth", <https://cas.invalid>; rel="xet-reconstruction-info"',
-                        ETag=f'"{git_sha1(file.data)}"')
+                        ETag=f'"{file.oid}"')
         elif not parts.path.startswith("/api/"):
             location = f"/api/resolve-cache/models/{name}/{commit}/{quote(path)}?etag={file.etag}"
             self.answer(307, b"", Location=location, X_Repo_Commit=commit, ETag=f'"{file.etag}"')

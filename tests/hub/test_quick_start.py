@@ -36,7 +36,7 @@ def setup(mm, **environment):
 @pytest.mark.skipif(not MODEL.exists(), reason=f"no {MODEL}: run scripts/setup models")
 def test_from_the_hub(hub, mm, checkout):
     hub.add(NAME, {str(path.relative_to(MODEL)): path.read_bytes() for path in MODEL.rglob("*") if path.is_file()})
-    status, said = setup(mm)
+    status, said = setup(mm, HF_HUB_DOWNLOAD_TIMEOUT="60")
     assert status == 0 and "comes from the Hub" in said, said
     model = checkout / "build/models/all-MiniLM-L6-v2"
     assert (model / "model.safetensors").read_bytes() == (MODEL / "model.safetensors").read_bytes()
