@@ -4,7 +4,6 @@
 #include "manager/json_text.h"
 #include "manager/state.h"
 #include "manager/token_stream.h"
-#include "text/clean_up.h"
 
 #include <string.h>
 
@@ -132,28 +131,17 @@ static bool goes_with(const mm_job *first, const mm_job *job) {
     return true;
 }
 
-// As transformers: the start token is decoded too, which is not always a special one.
-static mm_status append_text(mm_result *result, const mm_tokenizer *tokenizer, int32_t start_token,
-                             size_t index, mm_error *error) {
-    const mm_generated *generated = &result->generated;
-    const size_t start = generated->starts[index], count = generated->starts[index + 1] - start;
-    int32_t *ids = mm_array_realloc(NULL, count + 1, sizeof(*ids));
-    if (!ids)
-        return mm_fail_memory(error, "generated text");
-    ids[0] = start_token;
-    if (count > 0)
-        memcpy(ids + 1, generated->ids + start, count * sizeof(*ids));
+static mm_status append_text(mm_result *result, const mm_generator *generator,
+                             const mm_generation_job *work, size_t index, mm_error *error) {
     char *text = NULL;
     size_t length = 0;
-    mm_status status = mm_tokenizer_decode(tokenizer, &text, &length, ids, count + 1, true, error);
-    if (!status && mm_tokenizer_cleans_up(tokenizer))
-        mm_clean_up_text(text, &length);
+    mm_status status =
+        mm_generated_text(&text, &length, generator, work, &result->generated, index, error);
     if (!status &&
         !(mm_buffer_append(&result->text, text, length) && mm_buffer_putc(&result->text, '\0')))
         status = mm_fail_memory(error, "generated text");
     result->text_ends[index] = result->text.length;
     mm_free(text);
-    mm_free(ids);
     return status;
 }
 
@@ -165,8 +153,7 @@ static mm_status decode_all(mm_result *result, const mm_generator *generator,
         return mm_fail_memory(error, "generated text");
     mm_status status = MM_STATUS_OK;
     for (size_t i = 0; i < result->generated.count && !status; i++)
-        status = append_text(result, mm_generator_tokenizer(generator),
-                             (int32_t)work->settings.decoder_start_token_id, i, error);
+        status = append_text(result, generator, work, i, error);
     return status;
 }
 

@@ -34,11 +34,15 @@ typedef struct mm_generation_job {
     int32_t *ids;   // all sources one behind the other
     size_t *starts; // [count + 1]
     bool *truncated;
+    uint64_t *seeds;                 // [count] with do_sample: the call's, else each text's own
     mm_generation_settings settings; // resolved
 } mm_generation_job;
 
 typedef struct mm_generation_options { // zero = the model's own
-    const json_t *parameters;          // an object of generate()'s arguments, or NULL
+    // An object of generate()'s arguments, or NULL. Ours are `stop`, another name of stop_strings,
+    // and `seed`: the same one, with the same text and parameters, gives the same answer wherever
+    // the text stands in whichever request.
+    const json_t *parameters;
     const char *task; // an entry of the model's task_specific_params: parameters that those of the
                       // call go before, and a prefix for texts; or NULL
     mm_truncate truncate;
@@ -60,10 +64,16 @@ typedef struct mm_generated {
     size_t count;
     int32_t *ids;   // without the start token and padding, end token included
     size_t *starts; // [count + 1]
-    bool *stopped;  // by an end token, else by the length
+    bool *stopped;  // by an end token or a stop text, else by the length
     float *scores;  // of a beam search, else NULL
 } mm_generated;
 void mm_generated_free(mm_generated *generated); // leaves a zeroed one
+// Sequence i as text, the caller's to mm_free: without special tokens, up to the first stop text,
+// cleaned up as the tokenizer says. As in the reference the start token is read too; not every
+// model's is a special one.
+mm_status mm_generated_text(char **out, size_t *length, const mm_generator *generator,
+                            const mm_generation_job *job, const mm_generated *generated, size_t i,
+                            mm_error *error);
 
 // What a caller wants to hear while its job runs; all of it is optional. The functions are called
 // on the thread that runs the model, and delay every text that is decoded there.

@@ -20,8 +20,9 @@ mm_status mm_generation_batch_create(mm_generation_batch **out, const mm_generat
         return mm_fail_memory(error, "a batch");
     batch->generator = generator;
     batch->session = session;
-    mm_status status = mm_search_scratch_create(
-        &batch->scratch, (size_t)mm_generator_model(generator)->output_vocab_size, error);
+    mm_status status =
+        mm_search_scratch_create(&batch->scratch, generator->tokenizer,
+                                 (size_t)mm_generator_model(generator)->output_vocab_size, error);
     if (status) {
         mm_free(batch);
         return status;

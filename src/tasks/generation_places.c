@@ -188,6 +188,10 @@ static mm_status make_searches(mm_batch_place *place, mm_generation_batch *batch
     for (int32_t i = 0; i < place->search_count && !status; i++)
         status = mm_search_init(&place->searches[i], &batch->scratch, &job->settings,
                                 job->ids + start, job->starts[place->source + 1] - start, error);
+    for (int32_t i = 0; i < place->search_count && !status; i++) {
+        place->searches[i].seed = job->seeds[place->source];
+        place->searches[i].sequence = (uint32_t)i;
+    }
     return status;
 }
 
@@ -221,22 +225,24 @@ mm_status mm_batch_place_source(bool *placed, mm_generation_batch *batch, mm_bat
                                 mm_error *error) {
     const mm_generation_job *job = entry->job;
     const mm_generation_settings *settings = &job->settings;
-    const int64_t own = settings->num_beams * settings->max_length;
+    // One beam gives one text: several are searched for, each by chance.
+    const int64_t searches = settings->num_beams == 1 ? settings->num_return_sequences : 1;
+    const int64_t own = settings->num_beams * searches * settings->max_length;
     mm_batch_place place = {.entry = entry,
                             .source = entry->next,
-                            .search_count = 1,
-                            .width = (int32_t)settings->num_beams};
+                            .search_count = (int32_t)searches,
+                            .width = (int32_t)(settings->num_beams * searches)};
     mm_batch_place *to = free_place(batch);
     *placed = false;
     if (!to || !mm_batch_fits(batch, place.width))
         return MM_STATUS_OK;
-    if (own > INT32_MAX / place.search_count)
+    if (own > INT32_MAX)
         return mm_fail(error, MM_STATUS_INVALID_PARAMETER,
                        "max_length comes to %lld: with %d hypotheses at a time that is too long",
                        (long long)settings->max_length, place.width);
     bool found;
     const int64_t cross = (int64_t)(job->starts[entry->next + 1] - job->starts[entry->next]);
-    mm_status status = take_rows(&found, &place, batch, cross, own * place.search_count, error);
+    mm_status status = take_rows(&found, &place, batch, cross, own, error);
     if (status || !found)
         return status;
     status = reserve_width(batch, place.width > MM_BATCH_ROWS ? place.width : MM_BATCH_ROWS, error);

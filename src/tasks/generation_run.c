@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// One job alone, from beginning to end.
+// One job alone, from beginning to end, and what comes of it.
 #include "tasks/generator.h"
 
 #include "base/memory.h"
+#include "tasks/stop_texts.h"
+#include "text/clean_up.h"
+
+#include <string.h>
 
 int64_t mm_generator_rows_read(const mm_generator *generator) {
     const int64_t enough = mm_backend_batch_rows(generator->backend);
@@ -62,6 +66,32 @@ mm_status mm_generator_run(const mm_generator *generator, mm_session *session,
         mm_generation_batch_step(batch);
     mm_generation_batch_free(batch);
     return status ? status : found.status;
+}
+
+mm_status mm_generated_text(char **out, size_t *length, const mm_generator *generator,
+                            const mm_generation_job *job, const mm_generated *generated, size_t i,
+                            mm_error *error) {
+    const mm_text_list *stop = &job->settings.stop;
+    const size_t count = generated->starts[i + 1] - generated->starts[i];
+    mm_stop_reader reader = {.tokenizer = generator->tokenizer};
+    mm_status status = MM_STATUS_OK;
+    int32_t *ids = mm_array_realloc(NULL, count + 1, sizeof *ids);
+    if (!ids)
+        return mm_fail_memory(error, "generated text");
+    ids[0] = (int32_t)job->settings.decoder_start_token_id;
+    if (count > 0)
+        memcpy(ids + 1, generated->ids + generated->starts[i], count * sizeof *ids);
+    if (stop->count > 0)
+        status = mm_stop_reader_create(&reader, generator->tokenizer, error);
+    if (!status)
+        status = mm_stop_texts_decode(out, length, &reader, stop, ids, count + 1, error);
+    mm_stop_reader_free(&reader);
+    mm_free(ids);
+    if (!status && mm_tokenizer_cleans_up(generator->tokenizer)) {
+        mm_clean_up_text(*out, length);
+        (*out)[*length] = '\0';
+    }
+    return status;
 }
 
 void mm_generated_free(mm_generated *generated) {

@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FILE_MAX = 1 << 20, LENGTH_MAX = 1 << 24, MESSAGE_SIZE = 256 };
+enum { FILE_MAX = 1 << 20, MESSAGE_SIZE = 256 };
+static const double TEMPERATURE_MIN = 1e-4; // below it scores would overflow
 
 void mm_generation_settings_init(mm_generation_settings *settings) {
     *settings = (mm_generation_settings){
@@ -22,6 +23,11 @@ void mm_generation_settings_init(mm_generation_settings *settings) {
         .num_beams = 1,
         .num_return_sequences = 1,
         .length_penalty = 1.0,
+        .temperature = 1.0,
+        .top_k = 50,
+        .top_p = 1.0,
+        .typical_p = 1.0,
+        .seed = MM_NOT_SET,
         .repetition_penalty = 1.0,
         .encoder_repetition_penalty = 1.0,
         .decoder_start_token_id = MM_NOT_SET,
@@ -31,25 +37,32 @@ void mm_generation_settings_init(mm_generation_settings *settings) {
     };
 }
 
-static void free_sequences(mm_biased_sequences *sequences) {
+void mm_biased_sequences_free(mm_biased_sequences *sequences) {
     mm_free(sequences->ids);
     mm_free(sequences->ends);
     mm_free(sequences->biases);
     *sequences = (mm_biased_sequences){0};
 }
 
-static void free_list(mm_id_list *list) {
+void mm_id_list_free(mm_id_list *list) {
     mm_free(list->ids);
     *list = (mm_id_list){0};
 }
 
+void mm_text_list_free(mm_text_list *list) {
+    mm_free(list->bytes);
+    mm_free(list->ends);
+    *list = (mm_text_list){0};
+}
+
 void mm_generation_settings_free(mm_generation_settings *settings) {
-    free_list(&settings->eos_token_id);
-    free_list(&settings->forced_eos_token_id);
-    free_list(&settings->suppress_tokens);
-    free_list(&settings->begin_suppress_tokens);
-    free_sequences(&settings->bad_words);
-    free_sequences(&settings->sequence_bias);
+    mm_id_list_free(&settings->eos_token_id);
+    mm_id_list_free(&settings->forced_eos_token_id);
+    mm_id_list_free(&settings->suppress_tokens);
+    mm_id_list_free(&settings->begin_suppress_tokens);
+    mm_biased_sequences_free(&settings->bad_words);
+    mm_biased_sequences_free(&settings->sequence_bias);
+    mm_text_list_free(&settings->stop);
     *settings = (mm_generation_settings){0};
 }
 
@@ -80,266 +93,31 @@ static bool copy_sequences(mm_biased_sequences *out, const mm_biased_sequences *
            copy_bytes(&out->biases, from->biases, from->count, sizeof *from->biases);
 }
 
+static bool copy_texts(mm_text_list *out, const mm_text_list *from) {
+    const size_t bytes = from->count > 0 ? from->ends[from->count - 1] : 0;
+    *out = (mm_text_list){.count = from->count};
+    return copy_bytes(&out->bytes, from->bytes, bytes, 1) &&
+           copy_bytes(&out->ends, from->ends, from->count, sizeof *from->ends);
+}
+
 mm_status mm_generation_settings_copy(mm_generation_settings *out,
                                       const mm_generation_settings *from, mm_error *error) {
     *out = *from;
     out->eos_token_id = out->forced_eos_token_id = (mm_id_list){0};
     out->suppress_tokens = out->begin_suppress_tokens = (mm_id_list){0};
     out->bad_words = out->sequence_bias = (mm_biased_sequences){0};
+    out->stop = (mm_text_list){0};
     bool ok = copy_list(&out->eos_token_id, &from->eos_token_id) &&
               copy_list(&out->forced_eos_token_id, &from->forced_eos_token_id) &&
               copy_list(&out->suppress_tokens, &from->suppress_tokens) &&
               copy_list(&out->begin_suppress_tokens, &from->begin_suppress_tokens) &&
               copy_sequences(&out->bad_words, &from->bad_words) &&
-              copy_sequences(&out->sequence_bias, &from->sequence_bias);
+              copy_sequences(&out->sequence_bias, &from->sequence_bias) &&
+              copy_texts(&out->stop, &from->stop);
     if (ok)
         return MM_STATUS_OK;
     mm_generation_settings_free(out);
     return mm_fail_memory(error, "generation settings");
-}
-
-// ---- Reading one value -------------------------------------------------------------------------
-
-typedef struct reader {
-    mm_settings_source source;
-    const char *where;
-    mm_error *error;
-} reader;
-
-MM_PRINTF(4, 5)
-static mm_status refuse(const reader *r, const char *name, bool is_unsupported, const char *format,
-                        ...) {
-    char message[MESSAGE_SIZE];
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(message, sizeof message, format, arguments);
-    va_end(arguments);
-    if (r->source != MM_FROM_CALL)
-        return mm_fail(r->error,
-                       is_unsupported ? MM_STATUS_MODEL_UNSUPPORTED : MM_STATUS_MODEL_CORRUPT,
-                       "%s: \"%s\" %s", r->where, name, message);
-    mm_status status = mm_fail(r->error, MM_STATUS_INVALID_PARAMETER, "%.64s %s", name, message);
-    mm_error_details(r->error, "{\"parameter\": \"%.64s\"}", name);
-    return status;
-}
-
-static bool is_id(const json_t *value) {
-    return json_is_integer(value) && json_integer_value(value) >= 0 &&
-           json_integer_value(value) <= INT32_MAX;
-}
-
-// An id or a list of ids.
-static mm_status read_list(mm_id_list *out, const reader *r, const char *name,
-                           const json_t *value) {
-    const bool single = is_id(value);
-    const size_t count = single ? 1 : json_array_size(value);
-    bool good = single || json_is_array(value);
-    for (size_t i = 0; i < count && !single; i++)
-        good = good && is_id(json_array_get(value, i));
-    if (!good)
-        return refuse(r, name, false, "must be a token id or a list of them");
-    free_list(out);
-    if (count == 0)
-        return MM_STATUS_OK;
-    out->ids = mm_array_realloc(NULL, count, sizeof *out->ids);
-    if (!out->ids)
-        return mm_fail_memory(r->error, "token ids");
-    out->count = count;
-    for (size_t i = 0; i < count; i++)
-        out->ids[i] = (int32_t)json_integer_value(single ? value : json_array_get(value, i));
-    return MM_STATUS_OK;
-}
-
-// Element i of bad_words_ids is a list of ids, of sequence_bias a pair [ids, number].
-static const json_t *ids_of(const json_t *list, size_t i, bool with_bias) {
-    const json_t *element = json_array_get(list, i);
-    return with_bias ? json_array_get(element, 0) : element;
-}
-
-static bool sequences_good(const json_t *list, bool with_bias, size_t *total) {
-    bool good = json_array_size(list) > 0;
-    *total = 0;
-    for (size_t i = 0; i < json_array_size(list) && good; i++) {
-        const json_t *ids = ids_of(list, i, with_bias);
-        good = json_array_size(ids) > 0 &&
-               (!with_bias || json_is_number(json_array_get(json_array_get(list, i), 1)));
-        for (size_t j = 0; j < json_array_size(ids); j++)
-            good = good && is_id(json_array_get(ids, j));
-        *total += json_array_size(ids);
-    }
-    return good;
-}
-
-static mm_status read_sequences(mm_biased_sequences *out, const reader *r, const char *name,
-                                const json_t *value, bool with_bias) {
-    size_t total;
-    if (!sequences_good(value, with_bias, &total))
-        return refuse(r, name, false, "must be a list of %s",
-                      with_bias ? "[[ids], bias] pairs" : "lists of token ids");
-    const size_t count = json_array_size(value);
-    free_sequences(out);
-    out->ids = mm_array_realloc(NULL, total, sizeof *out->ids);
-    out->ends = mm_array_realloc(NULL, count, sizeof *out->ends);
-    out->biases = mm_calloc(count, sizeof *out->biases);
-    if (!out->ids || !out->ends || !out->biases) {
-        free_sequences(out);
-        return mm_fail_memory(r->error, "token ids");
-    }
-    out->count = count;
-    total = 0;
-    for (size_t i = 0; i < count; i++) {
-        const json_t *ids = ids_of(value, i, with_bias);
-        for (size_t j = 0; j < json_array_size(ids); j++)
-            out->ids[total++] = (int32_t)json_integer_value(json_array_get(ids, j));
-        out->ends[i] = total;
-        if (with_bias)
-            out->biases[i] = json_number_value(json_array_get(json_array_get(value, i), 1));
-    }
-    return MM_STATUS_OK;
-}
-
-static mm_status read_decay(mm_generation_settings *settings, const reader *r, const char *name,
-                            const json_t *value) {
-    const json_t *start = json_array_get(value, 0), *factor = json_array_get(value, 1);
-    if (json_array_size(value) != 2 || !is_id(start) || !json_is_number(factor) ||
-        json_number_value(factor) <= 0)
-        return refuse(r, name, false, "must be [tokens before it begins, factor above 0]");
-    settings->decay_start = json_integer_value(start);
-    settings->decay_factor = json_number_value(factor);
-    return MM_STATUS_OK;
-}
-
-static mm_status read_stopping(mm_early_stopping *out, const reader *r, const char *name,
-                               const json_t *value) {
-    const char *text = json_string_value(value);
-    if (!json_is_boolean(value) && !(text && strcmp(text, "never") == 0))
-        return refuse(r, name, false, "must be true, false or \"never\"");
-    *out = text ? MM_STOP_NEVER : json_is_true(value) ? MM_STOP_EARLY : MM_STOP_LATE;
-    return MM_STATUS_OK;
-}
-
-// ---- All of them -------------------------------------------------------------------------------
-
-typedef enum value_kind { INTEGER, NUMBER, FLAG, IDS, WORDS, BIASES, DECAY, STOPPING } value_kind;
-
-#define FIELD(name) #name, offsetof(mm_generation_settings, name)
-static const struct {
-    value_kind kind;
-    const char *name;
-    size_t offset;
-    double minimum, maximum;
-} parameters[] = {
-    {INTEGER, FIELD(max_length), 1, LENGTH_MAX},
-    {INTEGER, FIELD(max_new_tokens), 1, LENGTH_MAX},
-    {INTEGER, FIELD(min_length), 0, LENGTH_MAX},
-    {INTEGER, FIELD(min_new_tokens), 0, LENGTH_MAX},
-    {INTEGER, FIELD(num_beams), 1, MM_HYPOTHESES_MAX},
-    {INTEGER, FIELD(num_return_sequences), 1, MM_HYPOTHESES_MAX},
-    {STOPPING, FIELD(early_stopping), 0, 0},
-    {NUMBER, FIELD(length_penalty), -1e3, 1e3},
-    {NUMBER, FIELD(repetition_penalty), 1e-6, 1e6},
-    {NUMBER, FIELD(encoder_repetition_penalty), 1e-6, 1e6},
-    {INTEGER, FIELD(no_repeat_ngram_size), 0, LENGTH_MAX},
-    {INTEGER, FIELD(encoder_no_repeat_ngram_size), 0, LENGTH_MAX},
-    {FLAG, FIELD(do_sample), 0, 0},
-    {INTEGER, FIELD(decoder_start_token_id), 0, INT32_MAX},
-    {INTEGER, FIELD(bos_token_id), 0, INT32_MAX},
-    {INTEGER, FIELD(forced_bos_token_id), 0, INT32_MAX},
-    {IDS, FIELD(eos_token_id), 0, 0},
-    {IDS, FIELD(forced_eos_token_id), 0, 0},
-    {IDS, FIELD(suppress_tokens), 0, 0},
-    {IDS, FIELD(begin_suppress_tokens), 0, 0},
-    {WORDS, "bad_words_ids", offsetof(mm_generation_settings, bad_words), 0, 0},
-    {BIASES, FIELD(sequence_bias), 0, 0},
-    {DECAY, "exponential_decay_length_penalty", offsetof(mm_generation_settings, decay_start), 0,
-     0},
-};
-enum { PARAMETER_COUNT = sizeof parameters / sizeof parameters[0] };
-
-// Those that are not built, with the value that changes nothing (a number, or null for absence).
-static const struct {
-    const char *name;
-    double neutral;
-} not_built[] = {
-    {"num_beam_groups", 1},    {"diversity_penalty", 0},   {"penalty_alpha", 0},
-    {"guidance_scale", 1},     {"constraints", 0},         {"force_words_ids", 0},
-    {"dola_layers", 0},        {"renormalize_logits", 0},  {"remove_invalid_values", 0},
-    {"stop_strings", 0},       {"watermarking_config", 0}, {"prompt_lookup_num_tokens", 0},
-    {"forced_decoder_ids", 0}, {"token_healing", 0},
-};
-enum { NOT_BUILT_COUNT = sizeof not_built / sizeof not_built[0] };
-
-static mm_status read_value(mm_generation_settings *settings, const reader *r, int index,
-                            const json_t *value) {
-    const char *name = parameters[index].name;
-    char *field = (char *)settings + parameters[index].offset;
-    const double low = parameters[index].minimum, high = parameters[index].maximum;
-    const double number = json_number_value(value);
-    switch (parameters[index].kind) {
-    case INTEGER:
-        if (!json_is_integer(value) || number < low || number > high)
-            return refuse(r, name, false, "must be an integer from %.0f to %.0f", low, high);
-        *(int64_t *)(void *)field = json_integer_value(value);
-        return MM_STATUS_OK;
-    case NUMBER:
-        if (!json_is_number(value) || number < low || number > high)
-            return refuse(r, name, false, "must be a number from %g to %g", low, high);
-        *(double *)(void *)field = number;
-        return MM_STATUS_OK;
-    case FLAG:
-        if (!json_is_boolean(value))
-            return refuse(r, name, false, "must be true or false");
-        *(bool *)(void *)field = json_is_true(value);
-        return MM_STATUS_OK;
-    case IDS:
-        return read_list((mm_id_list *)(void *)field, r, name, value);
-    case WORDS:
-    case BIASES:
-        return read_sequences((mm_biased_sequences *)(void *)field, r, name, value,
-                              parameters[index].kind == BIASES);
-    case DECAY:
-        return read_decay(settings, r, name, value);
-    case STOPPING:
-        return read_stopping(&settings->early_stopping, r, name, value);
-    }
-    return MM_STATUS_OK;
-}
-
-static bool is_neutral(const json_t *value, double neutral) {
-    return json_is_null(value) || json_is_false(value) ||
-           (json_is_number(value) && json_number_value(value) == neutral) ||
-           (json_is_array(value) && json_array_size(value) == 0);
-}
-
-static mm_status read_member(mm_generation_settings *settings, const reader *r, const char *name,
-                             const json_t *value) {
-    if (json_is_null(value))
-        return MM_STATUS_OK;
-    for (int i = 0; i < PARAMETER_COUNT; i++) {
-        if (strcmp(parameters[i].name, name) == 0)
-            return read_value(settings, r, i, value);
-    }
-    for (int i = 0; i < NOT_BUILT_COUNT; i++) {
-        if (strcmp(not_built[i].name, name) == 0)
-            return is_neutral(value, not_built[i].neutral)
-                       ? MM_STATUS_OK
-                       : refuse(r, name, true, "is not built yet; only its default is");
-    }
-    if (r->source == MM_FROM_CALL)
-        return refuse(r, name, false, "is no parameter of generation that is built");
-    return MM_STATUS_OK;
-}
-
-mm_status mm_generation_settings_read(mm_generation_settings *settings, const json_t *object,
-                                      mm_settings_source source, const char *where,
-                                      mm_error *error) {
-    const reader r = {source, where, error};
-    json_t *members = (json_t *)(uintptr_t)object; // jansson's iterator wants it not const
-    mm_status status = MM_STATUS_OK;
-    for (void *at = json_object_iter(members); at && !status;
-         at = json_object_iter_next(members, at))
-        status = read_member(settings, &r, json_object_iter_key(at), json_object_iter_value(at));
-    return status;
 }
 
 mm_status mm_generation_settings_open(mm_generation_settings *out, const char *directory,
@@ -358,6 +136,8 @@ mm_status mm_generation_settings_open(mm_generation_settings *out, const char *d
     } else {
         status =
             mm_generation_settings_read(out, config, MM_FROM_MODEL_CONFIG, "config.json", error);
+        if (json_is_true(json_object_get(config, "force_bos_token_to_be_generated")))
+            out->forced_bos_token_id = out->bos_token_id;
     }
     json_decref(object);
     mm_free(path);
@@ -420,18 +200,70 @@ static mm_status check_all_ids(const mm_generation_settings *s, int64_t vocab_si
     return status;
 }
 
-mm_status mm_generation_settings_resolve(mm_generation_settings *settings, int64_t vocab_size,
-                                         int64_t positions, mm_error *error) {
-    mm_generation_settings *s = settings;
-    if (s->do_sample)
-        return wrong(error, "do_sample", "true is not built yet: set it to false");
-    if (s->num_return_sequences > s->num_beams)
+// ---- What contradicts itself --------------------------------------------------------------------
+
+static bool says(const json_t *call, const char *name) {
+    const json_t *value = json_object_get(call, name);
+    return value && !json_is_null(value);
+}
+
+// Parameters of a call that would do nothing, because of the kind of search.
+static mm_status check_idle(const mm_generation_settings *s, const json_t *call, mm_error *error) {
+    const struct {
+        const char *name;
+        double value, neutral;
+        bool works;
+        const char *needs;
+    } parameters[] = {
+        {"temperature", s->temperature, 1, s->do_sample, "do_sample true"},
+        {"top_k", (double)s->top_k, 50, s->do_sample || s->top_k == 0, "do_sample true"},
+        {"top_p", s->top_p, 1, s->do_sample, "do_sample true"},
+        {"min_p", s->min_p, 0, s->do_sample, "do_sample true"},
+        {"typical_p", s->typical_p, 1, s->do_sample, "do_sample true"},
+        {"epsilon_cutoff", s->epsilon_cutoff, 0, s->do_sample, "do_sample true"},
+        {"eta_cutoff", s->eta_cutoff, 0, s->do_sample, "do_sample true"},
+        {"top_h", s->top_h, 0, s->do_sample, "do_sample true"},
+        {"length_penalty", s->length_penalty, 1, s->num_beams > 1, "num_beams above 1"},
+        {"early_stopping", (double)s->early_stopping, (double)MM_STOP_LATE, s->num_beams > 1,
+         "num_beams above 1"},
+    };
+    for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++) {
+        const char *name = parameters[i].name;
+        if (says(call, name) && !parameters[i].works &&
+            parameters[i].value != parameters[i].neutral)
+            return wrong(error, name, "has no effect without %s: set that, or leave it out",
+                         parameters[i].needs);
+    }
+    return MM_STATUS_OK;
+}
+
+static mm_status check_sampling(const mm_generation_settings *s, mm_error *error) {
+    if (!s->do_sample)
+        return MM_STATUS_OK;
+    if (s->temperature < TEMPERATURE_MIN)
+        return wrong(error, "temperature",
+                     "is %g, must be at least %g to sample; for the likeliest tokens set do_sample "
+                     "to false",
+                     s->temperature, TEMPERATURE_MIN);
+    if (s->typical_p <= 0)
+        return wrong(error, "typical_p", "is 0, which keeps no token; 1 switches it off");
+    return MM_STATUS_OK;
+}
+
+static mm_status check_sequences(const mm_generation_settings *s, mm_error *error) {
+    if (s->num_return_sequences > 1 && s->num_beams == 1 && !s->do_sample)
+        return wrong(error, "num_return_sequences",
+                     "is %lld, but one beam without do_sample finds one text: set num_beams to as "
+                     "many, or do_sample to true",
+                     (long long)s->num_return_sequences);
+    if (s->num_return_sequences > s->num_beams && s->num_beams > 1)
         return wrong(error, "num_return_sequences", "is %lld, more than the %lld beams",
                      (long long)s->num_return_sequences, (long long)s->num_beams);
-    if (s->decoder_start_token_id == MM_NOT_SET)
-        s->decoder_start_token_id = s->bos_token_id;
-    if (s->decoder_start_token_id == MM_NOT_SET)
-        return wrong(error, "decoder_start_token_id", "is not set by the model, nor bos_token_id");
+    return MM_STATUS_OK;
+}
+
+static mm_status resolve_lengths(mm_generation_settings *s, const json_t *call, int64_t positions,
+                                 mm_error *error) {
     if (s->max_new_tokens != MM_NOT_SET)
         s->max_length = s->max_new_tokens + 1;
     else if (s->max_length == MM_NOT_SET) // generate()'s 20 new tokens
@@ -446,10 +278,33 @@ mm_status mm_generation_settings_resolve(mm_generation_settings *settings, int64
     if (s->max_length > positions)
         return wrong(error, "max_length", "comes to %lld, the model has %lld positions",
                      (long long)s->max_length, (long long)positions);
-    for (size_t i = 0; i < s->suppress_tokens.count; i++) {
+    // A model's own smallest length may exceed the largest of a call, as in the reference.
+    const char *least = says(call, "min_new_tokens") ? "min_new_tokens" : "min_length";
+    if (s->min_length > s->max_length && says(call, least))
+        return wrong(error, least, "comes to %lld tokens, more than the %lld of max_length",
+                     (long long)s->min_length, (long long)s->max_length);
+    return MM_STATUS_OK;
+}
+
+mm_status mm_generation_settings_resolve(mm_generation_settings *settings, const json_t *call,
+                                         int64_t vocab_size, int64_t positions, mm_error *error) {
+    mm_generation_settings *s = settings;
+    mm_status status = check_idle(s, call, error);
+    if (!status)
+        status = check_sampling(s, error);
+    if (!status)
+        status = check_sequences(s, error);
+    if (s->decoder_start_token_id == MM_NOT_SET)
+        s->decoder_start_token_id = s->bos_token_id;
+    if (!status && s->decoder_start_token_id == MM_NOT_SET)
+        status =
+            wrong(error, "decoder_start_token_id", "is not set by the model, nor bos_token_id");
+    if (!status)
+        status = resolve_lengths(s, call, positions, error);
+    for (size_t i = 0; i < s->suppress_tokens.count && !status; i++) {
         if (s->suppress_tokens.ids[i] == s->forced_bos_token_id)
-            return wrong(error, "suppress_tokens", "holds the forced_bos_token_id %lld",
-                         (long long)s->forced_bos_token_id);
+            status = wrong(error, "suppress_tokens", "holds the forced_bos_token_id %lld",
+                           (long long)s->forced_bos_token_id);
     }
-    return check_all_ids(s, vocab_size, error);
+    return status ? status : check_all_ids(s, vocab_size, error);
 }

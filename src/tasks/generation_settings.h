@@ -24,6 +24,18 @@ typedef struct mm_biased_sequences {
     size_t count;
 } mm_biased_sequences;
 
+// Texts one behind the other.
+typedef struct mm_text_list {
+    char *bytes;
+    size_t *ends; // [count]
+    size_t count;
+} mm_text_list;
+
+// Each leaves a zeroed one.
+void mm_id_list_free(mm_id_list *list);
+void mm_biased_sequences_free(mm_biased_sequences *sequences);
+void mm_text_list_free(mm_text_list *list);
+
 typedef enum mm_early_stopping { MM_STOP_LATE, MM_STOP_EARLY, MM_STOP_NEVER } mm_early_stopping;
 
 enum { MM_NOT_SET = -1 };
@@ -39,6 +51,11 @@ typedef struct mm_generation_settings {
     double repetition_penalty, encoder_repetition_penalty;
     int64_t no_repeat_ngram_size, encoder_no_repeat_ngram_size;
     bool do_sample;
+    double temperature, top_p, min_p, typical_p;
+    double epsilon_cutoff, eta_cutoff, top_h; // 0 = off, as top_k
+    int64_t top_k;
+    bool renormalize_logits, remove_invalid_values;
+    int64_t seed; // MM_NOT_SET: another one each time
     int64_t decoder_start_token_id, bos_token_id, forced_bos_token_id;
     mm_id_list eos_token_id, forced_eos_token_id;
     mm_id_list suppress_tokens, begin_suppress_tokens;
@@ -46,6 +63,7 @@ typedef struct mm_generation_settings {
     mm_biased_sequences sequence_bias;
     int64_t decay_start; // exponential_decay_length_penalty; MM_NOT_SET = none
     double decay_factor;
+    mm_text_list stop;
 } mm_generation_settings;
 
 void mm_generation_settings_init(mm_generation_settings *settings); // transformers' defaults
@@ -60,7 +78,9 @@ typedef enum mm_settings_source {
     MM_FROM_MODEL_CONFIG,
     MM_FROM_CALL
 } mm_settings_source;
-// Takes over the object's values; null counts as absent.
+// Takes over the object's values; null counts as absent. A length in tokens of one kind
+// (max_length, max_new_tokens) replaces one of the other kind that was there, likewise the smallest
+// length; in one object new tokens count.
 mm_status mm_generation_settings_read(mm_generation_settings *settings, const json_t *object,
                                       mm_settings_source source, const char *where,
                                       mm_error *error);
@@ -68,8 +88,9 @@ mm_status mm_generation_settings_read(mm_generation_settings *settings, const js
 mm_status mm_generation_settings_open(mm_generation_settings *out, const char *directory,
                                       const json_t *config, mm_error *error);
 // Checks the whole, ids against the vocabulary too, and turns the lengths into max_length and
-// min_length, which are set afterwards. `positions` bounds the length.
-mm_status mm_generation_settings_resolve(mm_generation_settings *settings, int64_t vocab_size,
-                                         int64_t positions, mm_error *error);
+// min_length, which are set afterwards. `positions` bounds the length. What `call` (or NULL) says
+// must have an effect beside the rest: the same value in a model's file may lie idle.
+mm_status mm_generation_settings_resolve(mm_generation_settings *settings, const json_t *call,
+                                         int64_t vocab_size, int64_t positions, mm_error *error);
 
 #endif

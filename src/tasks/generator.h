@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The inside of an mm_generator, shared by the files of tasks/ only:
 //
-//     generator.c            opens and loads the whole; texts to token ids
-//     generation_settings.c  the parameters, from files and calls
+//     generator.c            opens and loads the whole
+//     generation_job.c       texts to token ids, on a caller's thread
+//     generation_settings.c  the parameters, from files and calls, and what must hold among them
+//     generation_parameters.c  their names, and what each may be
 //     generation_run.c       token ids to token ids, on a worker: one job from beginning to end
 //     generation_batch.c     many jobs, step by step
 //     generation_places.c    the memory that they share
 //     search.c               which hypotheses go on
 //     logits_processors.c    what is done to their scores
+//     sampling.c             which of them may be drawn, with numbers of random.c
+//     stop_texts.c           whether a text is finished by what it says
 #ifndef MM_TASKS_GENERATOR_H
 #define MM_TASKS_GENERATOR_H
 

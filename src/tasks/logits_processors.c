@@ -2,6 +2,7 @@
 // transformers generation/logits_process.py, in the order of GenerationMixin._get_logits_processor.
 #include "tasks/logits_processors.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -71,6 +72,12 @@ static void force(float *scores, const mm_score_context *c, const int32_t *ids, 
         scores[ids[i]] = 0;
 }
 
+// InfNanRemoveLogitsProcessor; a NaN never gets here.
+static void make_finite(float *scores, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        scores[i] = fmaxf(-FLT_MAX, fminf(FLT_MAX, scores[i]));
+}
+
 static void decay(float *scores, const mm_score_context *c) {
     const mm_generation_settings *s = c->settings;
     const int64_t over = (int64_t)c->count - (s->decay_start + 1);
@@ -105,6 +112,8 @@ void mm_process_scores(float *scores, const mm_score_context *context) {
         force(scores, c, &(int32_t){(int32_t)s->forced_bos_token_id}, 1);
     if (s->forced_eos_token_id.count > 0 && length == s->max_length - 1)
         force(scores, c, s->forced_eos_token_id.ids, s->forced_eos_token_id.count);
+    if (s->remove_invalid_values)
+        make_finite(scores, c->vocab_size);
     decay(scores, c);
     ban(scores, &s->suppress_tokens);
     if (length == (s->forced_bos_token_id == MM_NOT_SET ? 1 : 2))

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// transformers generation/utils.py, GenerationMixin._sample without sampling and _beam_search. The
-// latter's arithmetic is kept as it is, float32 and sums with -1e9 included, so that the same
-// hypotheses win.
+// transformers generation/utils.py, GenerationMixin._sample and _beam_search. The latter's
+// arithmetic is kept as it is, float32 and sums with -1e9 included, so that the same hypotheses
+// win. What is drawn is drawn with our own numbers: torch's cannot be had without torch.
 #include "tasks/search.h"
 
 #include "base/memory.h"
 #include "tasks/logits_processors.h"
+#include "tasks/random.h"
 
 #include <math.h>
 #include <string.h>
@@ -23,15 +24,27 @@ static void place(mm_hypothesis *list, const mm_search *search, int32_t **cursor
     }
 }
 
-mm_status mm_search_scratch_create(mm_search_scratch *out, size_t vocab_size, mm_error *error) {
-    *out = (mm_search_scratch){.vocab_size = vocab_size};
+mm_status mm_search_scratch_create(mm_search_scratch *out, const mm_tokenizer *tokenizer,
+                                   size_t vocab_size, mm_error *error) {
+    *out = (mm_search_scratch){.vocab_size = vocab_size, .tokenizer = tokenizer};
     out->seen = mm_calloc(vocab_size, sizeof *out->seen);
     return out->seen ? MM_STATUS_OK : mm_fail_memory(error, "a search");
 }
 
 void mm_search_scratch_free(mm_search_scratch *scratch) {
     mm_free(scratch->seen);
+    mm_free(scratch->choices);
+    mm_free(scratch->heap);
+    mm_stop_reader_free(&scratch->reader);
     *scratch = (mm_search_scratch){0};
+}
+
+static mm_status reserve_choices(mm_search_scratch *scratch, mm_error *error) {
+    if (!scratch->choices)
+        scratch->choices = mm_calloc(scratch->vocab_size, sizeof *scratch->choices);
+    if (!scratch->heap)
+        scratch->heap = mm_calloc(scratch->vocab_size, sizeof *scratch->heap);
+    return scratch->choices && scratch->heap ? MM_STATUS_OK : mm_fail_memory(error, "sampling");
 }
 
 mm_status mm_search_init(mm_search *out, mm_search_scratch *scratch,
@@ -63,6 +76,13 @@ mm_status mm_search_init(mm_search *out, mm_search_scratch *scratch,
     out->finished = out->running + beams;
     out->spare = out->finished + beams;
     int32_t *cursor = out->memory;
+    mm_status status = settings->do_sample ? reserve_choices(scratch, error) : MM_STATUS_OK;
+    if (!status && settings->stop.count > 0 && !scratch->reader.ids)
+        status = mm_stop_reader_create(&scratch->reader, scratch->tokenizer, error);
+    if (status) {
+        mm_search_free(out);
+        return status;
+    }
     place(out->running, out, &cursor);
     place(out->finished, out, &cursor);
     place(out->spare, out, &cursor);
@@ -105,22 +125,65 @@ static bool fills_up(const mm_search *search) {
     return search->length + 1 >= search->settings->max_length;
 }
 
-// ---- Greedy ------------------------------------------------------------------------------------
+// Whether the ids say a stop text now that `id` is behind those of the hypothesis.
+static mm_status says_stop(bool *out, const mm_search *search, const mm_hypothesis *hypothesis,
+                           int32_t id, mm_error *error) {
+    *out = false;
+    if (search->settings->stop.count == 0)
+        return MM_STATUS_OK;
+    hypothesis->ids[search->length] = id; // behind the end, so nobody's yet
+    return mm_stop_texts_reached(out, &search->scratch->reader, &search->settings->stop,
+                                 hypothesis->ids + 1, (size_t)search->length, error);
+}
 
-static void advance_greedy(mm_search *search, float *logits) {
-    mm_hypothesis *only = &search->running[0];
-    process(search, only, logits);
+// Where chance is taken from: one number for each beam and id of a step.
+static double chance(const mm_search *search, int32_t beam, int32_t id) {
+    const uint32_t counter[4] = {(uint32_t)id, (uint32_t)search->length, search->sequence,
+                                 (uint32_t)beam};
+    return mm_random_uniform(search->seed, counter);
+}
+
+static mm_status nothing_left(mm_error *error) {
+    return mm_fail(error, MM_STATUS_INVALID_PARAMETER,
+                   "the parameters leave no token to choose from: every one is suppressed, or "
+                   "repeats what may not be repeated");
+}
+
+// ---- One hypothesis ----------------------------------------------------------------------------
+
+static int32_t largest(const float *scores, size_t count) {
     size_t best = 0;
-    for (size_t i = 1; i < search->vocab_size; i++)
-        best = logits[i] > logits[best] ? i : best;
-    only->ids[search->length] = (int32_t)best;
-    only->stopped = mm_ends_text(search->settings, (int32_t)best);
+    for (size_t i = 1; i < count; i++)
+        best = scores[i] > scores[best] ? i : best;
+    return (int32_t)best;
+}
+
+static mm_status advance_one(mm_search *search, float *logits, mm_error *error) {
+    mm_hypothesis *only = &search->running[0];
+    int32_t id;
+    process(search, only, logits);
+    if (search->settings->do_sample) {
+        mm_search_scratch *scratch = search->scratch;
+        const size_t count = mm_sampling_warp(scratch->choices, logits, scratch->heap,
+                                              search->vocab_size, search->settings);
+        if (count == 0)
+            return nothing_left(error);
+        id = mm_sampling_draw(scratch->choices, count, chance(search, 0, 0));
+    } else {
+        id = largest(logits, search->vocab_size);
+    }
+    mm_status status = says_stop(&only->stopped, search, only, id, error);
+    if (status)
+        return status;
+    only->ids[search->length] = id;
+    only->stopped = only->stopped || mm_ends_text(search->settings, id);
     search->done = only->stopped || fills_up(search);
     only->length = ++search->length;
     if (search->done) {
         search->finished[0] = *only;
         search->finished[0].ended = true;
     }
+    return MM_STATUS_OK;
 }
 
 // ---- Beams -------------------------------------------------------------------------------------
@@ -137,27 +200,81 @@ static void log_softmax(float *scores, size_t count) {
         scores[i] = (float)((double)scores[i] - (double)largest - total);
 }
 
-// The best continuations of all beams, best first; of equal ones the earlier.
-static int32_t collect(mm_search *search, const float *scores) {
+// Keeps the candidates with the largest keys, largest first; of equal ones the earlier.
+static void offer(mm_search *search, int32_t *count, const mm_candidate *candidate) {
     mm_candidate *list = search->candidates;
     const int32_t most = search->candidates_kept;
+    if (*count == most && !(candidate->key > list[most - 1].key))
+        return;
+    int32_t at = *count < most ? (*count)++ : most - 1;
+    for (; at > 0 && candidate->key > list[at - 1].key; at--)
+        list[at] = list[at - 1];
+    list[at] = *candidate;
+}
+
+// The best continuations of all beams.
+static int32_t collect(mm_search *search, const float *scores) {
     int32_t count = 0;
     for (int32_t beam = 0; beam < search->beams; beam++) {
         const float *row = scores + (size_t)beam * search->vocab_size;
         for (size_t id = 0; id < search->vocab_size; id++) {
-            if (count == most && !(row[id] > list[most - 1].score))
-                continue;
-            int32_t at = count < most ? count++ : most - 1;
-            for (; at > 0 && row[id] > list[at - 1].score; at--)
-                list[at] = list[at - 1];
-            list[at] = (mm_candidate){.score = row[id], .beam = beam, .id = (int32_t)id};
+            const mm_candidate *last = &search->candidates[search->candidates_kept - 1];
+            if (count < search->candidates_kept || row[id] > last->score)
+                offer(search, &count,
+                      &(mm_candidate){
+                          .score = row[id], .key = row[id], .beam = beam, .id = (int32_t)id});
         }
     }
-    for (int32_t i = 0; i < count; i++) {
-        list[i].stops = mm_ends_text(search->settings, list[i].id);
-        list[i].ends = list[i].stops || fills_up(search);
-    }
     return count;
+}
+
+static void sort_by_score(mm_candidate *list, int32_t count) {
+    for (int32_t i = 1; i < count; i++) {
+        const mm_candidate held = list[i];
+        int32_t at = i;
+        for (; at > 0 && held.score > list[at - 1].score; at--)
+            list[at] = list[at - 1];
+        list[at] = held;
+    }
+}
+
+// Drawn without replacement from the softmax of all scores: those that are largest after each got a
+// Gumbel-distributed number added (Kool, van Hoof and Welling, "Stochastic beams and where to find
+// them", ICML 2019).
+static int32_t draw(mm_search *search, float *scores) {
+    mm_search_scratch *scratch = search->scratch;
+    int32_t count = 0;
+    for (int32_t beam = 0; beam < search->beams; beam++) {
+        const float before = search->running[beam].score;
+        const size_t choices =
+            mm_sampling_warp(scratch->choices, scores + (size_t)beam * search->vocab_size,
+                             scratch->heap, search->vocab_size, search->settings);
+        if (search->settings->renormalize_logits)
+            mm_sampling_normalize(scratch->choices, choices);
+        for (size_t i = 0; i < choices; i++) {
+            const mm_choice *choice = &scratch->choices[i];
+            const float score = choice->score + before;
+            const double gumbel = -log(-log(chance(search, beam, choice->id)));
+            offer(
+                search, &count,
+                &(mm_candidate){
+                    .score = score, .key = (double)score + gumbel, .beam = beam, .id = choice->id});
+        }
+    }
+    sort_by_score(search->candidates, count);
+    return count;
+}
+
+static mm_status mark_ends(mm_search *search, int32_t count, mm_error *error) {
+    mm_status status = MM_STATUS_OK;
+    for (int32_t i = 0; i < count && !status; i++) {
+        mm_candidate *candidate = &search->candidates[i];
+        status = says_stop(&candidate->stops, search, &search->running[candidate->beam],
+                           candidate->id, error);
+        candidate->stops = candidate->stops || mm_ends_text(search->settings, candidate->id);
+        candidate->ends = candidate->stops || fills_up(search);
+    }
+    return status;
 }
 
 static void extend(mm_hypothesis *out, const mm_search *search, const mm_candidate *candidate,
@@ -263,29 +380,34 @@ static bool is_over(const mm_search *search, int32_t count) {
     return !search->can_improve || all_ended || all_end;
 }
 
-static void advance_beams(mm_search *search, float *logits) {
+static mm_status advance_beams(mm_search *search, float *logits, mm_error *error) {
+    const mm_generation_settings *s = search->settings;
     for (int32_t i = 0; i < search->beams; i++) {
         float *scores = logits + (size_t)i * search->vocab_size;
         log_softmax(scores, search->vocab_size);
         process(search, &search->running[i], scores);
-        for (size_t id = 0; id < search->vocab_size; id++)
+        if (s->renormalize_logits && !s->do_sample)
+            log_softmax(scores, search->vocab_size);
+        for (size_t id = 0; id < search->vocab_size && !s->do_sample; id++)
             scores[id] += search->running[i].score;
     }
-    const int32_t count = collect(search, logits);
+    const int32_t count = s->do_sample ? draw(search, logits) : collect(search, logits);
+    if (count < search->beams)
+        return nothing_left(error);
+    mm_status status = mark_ends(search, count, error);
+    if (status)
+        return status;
     update_finished(search, count); // the candidates refer to the hypotheses still running
     update_running(search, count);
     search->length++;
     search->can_improve = search->can_improve && can_improve(search);
     search->done = is_over(search, count);
+    return MM_STATUS_OK;
 }
 
 mm_status mm_search_advance(mm_search *search, float *logits, mm_error *error) {
-    (void)error;
-    if (search->beams == 1)
-        advance_greedy(search, logits);
-    else
-        advance_beams(search, logits);
-    return MM_STATUS_OK;
+    return search->beams == 1 ? advance_one(search, logits, error)
+                              : advance_beams(search, logits, error);
 }
 
 const mm_hypothesis *mm_search_result(const mm_search *search, int32_t i) {

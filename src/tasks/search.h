@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The search for the text that answers one source: greedy, or with beams. It sees logits only; who
-// computes them asks for the hypotheses to continue and hands the logits in, step by step.
+// The search for the text that answers one source: greedy, by sampling, with beams, or with beams
+// that are sampled. It sees logits only; who computes them asks for the hypotheses to continue and
+// hands the logits in, step by step.
 #ifndef MM_TASKS_SEARCH_H
 #define MM_TASKS_SEARCH_H
 
 #include "tasks/generation_settings.h"
+#include "tasks/sampling.h"
+#include "tasks/stop_texts.h"
 
 // A text that the search keeps: `length` ids, start token included.
 typedef struct mm_hypothesis {
@@ -18,6 +21,7 @@ typedef struct mm_hypothesis {
 
 typedef struct mm_candidate {
     float score;
+    double key; // what decides who is a candidate: the score, or the score and chance
     int32_t beam, id;
     bool ends, stops; // stops: ends by an end token
 } mm_candidate;
@@ -25,16 +29,23 @@ typedef struct mm_candidate {
 // What a step needs beyond the search; for searches that one thread advances, one at a time.
 typedef struct mm_search_scratch {
     size_t vocab_size;
-    bool *seen; // [vocab_size], all false between steps
+    const mm_tokenizer *tokenizer; // the caller's; NULL: there are no stop texts
+    mm_stop_reader reader;         // once there are some
+    bool *seen;                    // [vocab_size], all false between steps
+    mm_choice *choices;            // [vocab_size] once something is sampled
+    float *heap;                   // likewise
 } mm_search_scratch;
 
-mm_status mm_search_scratch_create(mm_search_scratch *out, size_t vocab_size, mm_error *error);
+mm_status mm_search_scratch_create(mm_search_scratch *out, const mm_tokenizer *tokenizer,
+                                   size_t vocab_size, mm_error *error);
 void mm_search_scratch_free(mm_search_scratch *scratch); // leaves a zeroed one
 
 typedef struct mm_search {
     const mm_generation_settings *settings; // resolved, the caller's
     const int32_t *source;                  // the caller's
     size_t source_count;
+    uint64_t seed;              // with `sequence`, what chance depends on
+    uint32_t sequence;          // among those of the source
     mm_search_scratch *scratch; // the caller's
     size_t vocab_size;
     int32_t beams;
@@ -51,6 +62,7 @@ typedef struct mm_search {
     bool can_improve;
 } mm_search;
 
+// With do_sample, set `seed` and `sequence` afterwards.
 mm_status mm_search_init(mm_search *out, mm_search_scratch *scratch,
                          const mm_generation_settings *settings, const int32_t *source,
                          size_t source_count, mm_error *error);

@@ -42,7 +42,7 @@ static mm_status read_call(const char *text, mm_generation_settings *settings, m
     mm_status status =
         mm_generation_settings_read(settings, object, MM_FROM_CALL, "the call", error);
     if (!status)
-        status = mm_generation_settings_resolve(settings, 100, 50, error);
+        status = mm_generation_settings_resolve(settings, object, 100, 50, error);
     json_decref(object);
     return status;
 }
@@ -58,7 +58,8 @@ static void test_wrong_parameters(void **state) {
         {"{\"max_length\": 51}", "50 positions"},
         {"{\"max_new_tokens\": 50}", "50 positions"},
         {"{\"max_length\": 1}", "start token"},
-        {"{\"num_return_sequences\": 2}", "more than the 1 beams"},
+        {"{\"num_return_sequences\": 2}", "one beam without do_sample"},
+        {"{\"num_return_sequences\": 4, \"num_beams\": 3}", "more than the 3 beams"},
         {"{\"early_stopping\": \"soon\"}", "never"},
         {"{\"length_penalty\": true}", "length_penalty must be a number"},
         {"{\"bad_words_ids\": [1]}", "lists of token ids"},
@@ -68,9 +69,26 @@ static void test_wrong_parameters(void **state) {
         {"{\"suppress_tokens\": [-1]}", "token id"},
         {"{\"suppress_tokens\": [7], \"forced_bos_token_id\": 7}", "forced_bos_token_id 7"},
         {"{\"exponential_decay_length_penalty\": [1]}", "factor"},
-        {"{\"do_sample\": true}", "not built"},
+        {"{\"max_length\": 0}", "max_length must be an integer from 1"},
+        {"{\"num_beams\": 1000}", "num_beams must be an integer from 1 to 256"},
+        {"{\"do_sample\": true, \"num_return_sequences\": 3, \"num_beams\": 2}", "more than the 2"},
+        {"{\"do_sample\": true, \"temperature\": 0}", "is 0, must be at least 0.0001"},
+        {"{\"do_sample\": true, \"temperature\": \"hot\"}", "temperature must be a number"},
+        {"{\"do_sample\": true, \"top_p\": 1.5}", "top_p must be a number from 0 to 1"},
+        {"{\"do_sample\": true, \"typical_p\": 0}", "keeps no token"},
+        {"{\"do_sample\": true, \"top_k\": -1}", "top_k must be an integer from 0"},
+        {"{\"temperature\": 0.7}", "no effect without do_sample true"},
+        {"{\"top_k\": 5}", "no effect without do_sample true"},
+        {"{\"num_beams\": 2, \"min_p\": 0.1}", "no effect without do_sample true"},
+        {"{\"length_penalty\": 2.0}", "no effect without num_beams above 1"},
+        {"{\"early_stopping\": true}", "no effect without num_beams above 1"},
+        {"{\"min_length\": 30, \"max_length\": 20}", "comes to 30 tokens, more than the 20"},
+        {"{\"min_new_tokens\": 30}", "comes to 31 tokens, more than the 21"},
+        {"{\"stop\": [\"\"]}", "stop must be a text of 1 to"},
+        {"{\"stop\": 7}", "stop must be a text of 1 to"},
+        {"{\"truncate\": \"left\"}", "is no parameter"}, // an option of its own
+        {"{\"seed\": -4}", "seed must be an integer from 0"},
         {"{\"num_beam_groups\": 2}", "not built"},
-        {"{\"remove_invalid_values\": true}", "not built"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         mm_error error;
@@ -93,6 +111,8 @@ static void test_lengths(void **state) {
         {"{\"max_length\": 9, \"min_length\": 4}", 9, 4},
         {"{\"max_new_tokens\": 9, \"min_new_tokens\": 4}", 10, 5},
         {"{\"max_new_tokens\": 5, \"max_length\": 40}", 6, 0},
+        {"{\"temperature\": 1.0, \"top_k\": 50, \"top_p\": 1, \"length_penalty\": 1}", 21,
+         0}, // idle
         {"{\"max_length\": null, \"num_beam_groups\": 1}", 21, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -133,6 +153,30 @@ static void test_sources_of_defaults(void **state) {
     json_decref(config);
 }
 
+static void test_old_keys(void **state) {
+    (void)state;
+    mm_error error = {0};
+    mm_generation_settings settings;
+    json_t *config = parse("{\"bos_token_id\": 4, \"force_bos_token_to_be_generated\": true, "
+                           "\"task\": 5, \"seed\": \"x\", \"top_p\": 0.5, \"stop\": 1}");
+    assert_true(toy_write_text("older", "other.json", "{}"));
+    assert_ok(mm_generation_settings_open(&settings, scratch_path("older"), config, &error), error);
+    assert_int_equal(settings.forced_bos_token_id, 4);
+    assert_true(settings.top_p == 0.5);
+    // A length of a call replaces that of the files, of whichever kind.
+    settings.max_new_tokens = 30;
+    settings.min_new_tokens = 3;
+    json_t *call = parse("{\"max_length\": 12, \"min_length\": 2}");
+    assert_ok(mm_generation_settings_read(&settings, call, MM_FROM_CALL, "the call", &error),
+              error);
+    assert_ok(mm_generation_settings_resolve(&settings, call, 100, 50, &error), error);
+    assert_int_equal(settings.max_length, 12);
+    assert_int_equal(settings.min_length, 2);
+    mm_generation_settings_free(&settings);
+    json_decref(call);
+    json_decref(config);
+}
+
 // ---- Running -----------------------------------------------------------------------------------
 
 static const char *const texts[] = {"The cat sat on the mat.", "x",
@@ -165,6 +209,73 @@ static void test_alone_and_together(void **state) {
         }
         mm_generated_free(&together);
     }
+    toy_generator_close(&all);
+}
+
+static bool same(const mm_generated *a, size_t i, const mm_generated *b, size_t k) {
+    const size_t length = a->starts[i + 1] - a->starts[i];
+    return length == b->starts[k + 1] - b->starts[k] &&
+           memcmp(a->ids + a->starts[i], b->ids + b->starts[k], length * sizeof *a->ids) == 0;
+}
+
+// What a seed decides depends on nothing else: not on the other texts, nor on the place among them.
+static void test_seeds(void **state) {
+    (void)state;
+    static const char *const calls[] = {
+        "{\"num_beams\": 1, \"do_sample\": true, \"seed\": 5, \"max_new_tokens\": 12, "
+        "\"num_return_sequences\": 3, \"temperature\": 2.0}",
+        "{\"num_beams\": 3, \"do_sample\": true, \"seed\": 5, \"max_new_tokens\": 12, "
+        "\"num_return_sequences\": 3, \"temperature\": 2.0, \"top_p\": 0.9}"};
+    mm_error error = {0};
+    toy_generator all;
+    assert_ok(toy_generator_open(&all, model, &error), error);
+    for (int call = 0; call < 2; call++) {
+        mm_generated together, alone, other;
+        char changed[256];
+        assert_ok(toy_generate(&together, &all, texts, TEXTS, calls[call], &error), error);
+        assert_int_equal(together.count, 3 * TEXTS);
+        for (size_t i = 0; i < TEXTS; i++) {
+            assert_ok(toy_generate(&alone, &all, texts + i, 1, calls[call], &error), error);
+            for (size_t k = 0; k < 3; k++)
+                assert_true(same(&alone, k, &together, 3 * i + k));
+            assert_false(same(&alone, 0, &alone, 1));
+            mm_generated_free(&alone);
+        }
+        strcpy(changed, calls[call]);
+        *strstr(changed, "5,") = '6';
+        assert_ok(toy_generate(&other, &all, texts, TEXTS, changed, &error), error);
+        assert_false(same(&other, 0, &together, 0));
+        mm_generated_free(&other);
+        mm_generated_free(&together);
+    }
+    // Without a seed each time, and each text of a request, has its own.
+    static const char *const twice[] = {"The cat sat on the mat.", "The cat sat on the mat."};
+    mm_generated first, second;
+    const char *call = "{\"do_sample\": true, \"max_new_tokens\": 20, \"temperature\": 3.0}";
+    assert_ok(toy_generate(&first, &all, twice, 2, call, &error), error);
+    assert_ok(toy_generate(&second, &all, twice, 2, call, &error), error);
+    assert_false(same(&first, 0, &first, 1));
+    assert_false(same(&first, 0, &second, 0));
+    mm_generated_free(&first);
+    mm_generated_free(&second);
+    toy_generator_close(&all);
+}
+
+// With one token to choose from, chance has nothing to say.
+static void test_sampling_one_token(void **state) {
+    (void)state;
+    mm_error error = {0};
+    toy_generator all;
+    mm_generated greedy, sampled;
+    assert_ok(toy_generator_open(&all, model, &error), error);
+    assert_ok(toy_generate(&greedy, &all, texts, TEXTS, "{\"max_new_tokens\": 15}", &error), error);
+    assert_ok(toy_generate(&sampled, &all, texts, TEXTS,
+                           "{\"max_new_tokens\": 15, \"do_sample\": true, \"top_k\": 1}", &error),
+              error);
+    for (size_t i = 0; i < TEXTS; i++)
+        assert_true(same(&greedy, i, &sampled, i));
+    mm_generated_free(&greedy);
+    mm_generated_free(&sampled);
     toy_generator_close(&all);
 }
 
@@ -234,11 +345,10 @@ static void test_every_allocation_may_fail(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wrong_parameters),
-        cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_sources_of_defaults),
-        cmocka_unit_test(test_alone_and_together),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_wrong_parameters),          cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_sources_of_defaults),       cmocka_unit_test(test_old_keys),
+        cmocka_unit_test(test_alone_and_together),        cmocka_unit_test(test_seeds),
+        cmocka_unit_test(test_sampling_one_token),        cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
