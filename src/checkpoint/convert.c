@@ -99,9 +99,38 @@ void mm_convert_bf16(float *out, const void *source, size_t count) {
     mm_convert_bf16_portable(out, source, count);
 }
 
+#if defined(__x86_64__)
+// How many bytes from the beginning, in whole blocks, hold only words with a bit of `exponent`
+// that is not set.
+__attribute__((target("avx2"))) static size_t finite_bytes_avx2(const char *bytes, size_t size,
+                                                                bool wide, uint32_t exponent) {
+    enum { STEP = 32, BLOCK = 8 * STEP };
+    const __m256i ones =
+        wide ? _mm256_set1_epi32((int)exponent) : _mm256_set1_epi16((short)exponent);
+    size_t at = 0;
+    for (; at + BLOCK <= size; at += BLOCK) {
+        __m256i bad = _mm256_setzero_si256();
+        for (size_t i = at; i < at + BLOCK; i += STEP) {
+            __m256i bits = _mm256_and_si256(_mm256_loadu_si256((const void *)(bytes + i)), ones);
+            bad = _mm256_or_si256(bad, wide ? _mm256_cmpeq_epi32(bits, ones)
+                                            : _mm256_cmpeq_epi16(bits, ones));
+        }
+        if (!_mm256_testz_si256(bad, bad))
+            break;
+    }
+    return at;
+}
+#define SKIP_FINITE(type, exponent)                                                                \
+    if (has_avx2())                                                                                \
+    i = finite_bytes_avx2(bytes, count * sizeof(type), sizeof(type) == 4, exponent) / sizeof(type)
+#else
+#define SKIP_FINITE(type, exponent)
+#endif
+
 // Words of `type` whose exponent is all ones are NaN or infinite. In blocks, since a compiler makes
 // vectors of a loop of known length at any level; one bad block ends it.
 #define FINITE_LOOP(type, exponent)                                                                \
+    SKIP_FINITE(type, exponent);                                                                   \
     for (; i + BLOCK <= count; i += BLOCK) {                                                       \
         type block[BLOCK];                                                                         \
         type bad = 0;                                                                              \
