@@ -105,7 +105,7 @@ struct mm_weights {
     struct mm_relative *relatives;
     size_t bytes;            // of the one region that holds all
     int64_t max_in, max_out; // over the matrices
-    size_t panel_floats;     // of the largest panel's rows
+    size_t panel_floats;     // of the rows that are packed at a time, at most
     size_t panel_bytes;      // of the largest panel, packed
     char *memory;            // NULL until packed
     mm_settling settling;

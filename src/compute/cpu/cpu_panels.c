@@ -72,25 +72,35 @@ static const float *in_place(const piece *rows, int64_t columns) {
     return fits ? (const float *)tensor->data + rows->start : NULL;
 }
 
+// The rows [first, first + count) of a matrix as float32, in the file or in `staging`.
+static mm_status rows_of(const float **out, const mm_matrix *matrix, int64_t first, int64_t count,
+                         float *staging, mm_error *error) {
+    piece part = piece_at(matrix, first, count);
+    *out = in_place(&part, count);
+    if (*out)
+        return mm_cpu_check_values(part.tensor, part.start, part.count, error);
+    *out = staging;
+    mm_status status = MM_STATUS_OK;
+    for (int64_t filled = 0; filled < count && !status; filled += part.rows) {
+        part = piece_at(matrix, first + filled, count - filled);
+        status = mm_cpu_load_values(staging + filled * matrix->in_features, part.tensor, part.start,
+                                    part.count, error);
+    }
+    return status;
+}
+
 mm_status mm_cpu_pack_panel(const mm_matrix *matrix, int panel, void *packed,
                             mm_product_caller *caller, float *staging, mm_error *error) {
-    const int64_t first = panel * matrix->panel_columns;
+    const mm_product_shape *shape = mm_matrix_shape(matrix, panel);
     const int64_t columns = mm_matrix_columns(matrix, panel);
-    piece part = piece_at(matrix, first, columns);
-    const float *rows = in_place(&part, columns);
+    const int64_t step = mm_product_pack_columns(shape);
     mm_status status = MM_STATUS_OK;
-    if (rows) {
-        status = mm_cpu_check_values(part.tensor, part.start, part.count, error);
-    } else {
-        rows = staging;
-        for (int64_t filled = 0; filled < columns && !status; filled += part.rows) {
-            part = piece_at(matrix, first + filled, columns - filled);
-            status = mm_cpu_load_values(staging + filled * matrix->in_features, part.tensor,
-                                        part.start, part.count, error);
-        }
+    for (int64_t done = 0; done < columns && !status; done += step) {
+        const float *rows;
+        status = rows_of(&rows, matrix, panel * matrix->panel_columns + done, step, staging, error);
+        if (!status)
+            status = mm_product_pack(caller, shape, packed, done, rows, error);
     }
-    if (!status)
-        status = mm_product_pack(caller, mm_matrix_shape(matrix, panel), packed, rows, error);
     return status;
 }
 

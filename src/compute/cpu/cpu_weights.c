@@ -67,6 +67,13 @@ static int64_t choose_panel_columns(int64_t out_features) {
     return out_features < 256 ? out_features : 256;
 }
 
+static void note_staging(mm_weights *weights, const mm_matrix *matrix,
+                         const mm_product_shape *shape) {
+    const size_t floats = (size_t)(mm_product_pack_columns(shape) * matrix->in_features);
+    if (floats > weights->panel_floats)
+        weights->panel_floats = floats;
+}
+
 mm_status mm_cpu_add_matrix(const mm_matrix **out, mm_weights *weights, int parts,
                             const mm_tensor *const *weight, const mm_tensor *const *bias,
                             mm_error *error) {
@@ -108,9 +115,8 @@ mm_status mm_cpu_add_matrix(const mm_matrix **out, mm_weights *weights, int part
         weights->max_in = matrix->in_features;
     if (matrix->out_features > weights->max_out)
         weights->max_out = matrix->out_features;
-    const size_t panel_floats = (size_t)(panel_columns * matrix->in_features);
-    if (panel_floats > weights->panel_floats)
-        weights->panel_floats = panel_floats;
+    note_staging(weights, matrix, matrix->shape);
+    note_staging(weights, matrix, matrix->last_shape);
     if (matrix->panel_bytes > weights->panel_bytes)
         weights->panel_bytes = matrix->panel_bytes;
     *out = matrix;

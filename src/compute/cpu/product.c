@@ -14,6 +14,10 @@ int omp_get_max_threads(void);
 
 enum { ROW_VARIANTS = MM_PRODUCT_MAX_ROWS / MM_PRODUCT_ROW_STEP };
 
+// Columns are packed so many at a time, where the form allows it: their rows stay near the core,
+// and whoever packs needs less memory.
+enum { PACK_COLUMNS = 32 };
+
 struct mm_product_shape {
     mm_products *products;
     mm_product_shape *next;
@@ -24,6 +28,7 @@ struct mm_product_shape {
     int fixed_rows;      // 0, or the only number of rows that is used
     dnnl_memory_desc_t packed;
     size_t packed_bytes;
+    int64_t pack_columns;                               // PACK_COLUMNS, or all
     _Atomic(dnnl_primitive_t) primitives[ROW_VARIANTS]; // made on first use, under the mutex
 };
 
@@ -40,10 +45,17 @@ typedef struct product_call {
     dnnl_memory_t x, weights, out, scratchpad;
 } product_call;
 
+// The same for packing; the primitive is the caller's own.
+typedef struct pack_call {
+    dnnl_primitive_t primitive;
+    dnnl_memory_t rows, packed;
+} pack_call;
+
 struct mm_product_caller {
     mm_products *products;
     dnnl_stream_t stream;
     product_call *calls; // [shape index][row variant]
+    pack_call *packs;    // [shape index]
     int shape_capacity;
     void *scratchpad;
     size_t scratchpad_bytes;
@@ -196,6 +208,25 @@ static dnnl_status_t choose_form(dnnl_primitive_desc_t *out, mm_product_shape *s
     return dnnl_success;
 }
 
+// The columns [first, first + count) of the packed form, as memory of their own.
+static dnnl_status_t piece_of(dnnl_memory_desc_t *out, const mm_product_shape *shape, int64_t first,
+                              int64_t count) {
+    const dnnl_dims_t dims = {shape->depth, count}, offsets = {0, first};
+    const dnnl_dims_t convolution_dims = {count, shape->depth, 1, 1},
+                      convolution_offsets = {first, 0, 0, 0};
+    return dnnl_memory_desc_init_submemory(out, &shape->packed,
+                                           shape->is_convolution ? convolution_dims : dims,
+                                           shape->is_convolution ? convolution_offsets : offsets);
+}
+
+static int64_t choose_pack_columns(const mm_product_shape *shape) {
+    dnnl_memory_desc_t piece;
+    const bool divides = shape->columns % PACK_COLUMNS == 0;
+    return divides && !piece_of(&piece, shape, shape->columns - PACK_COLUMNS, PACK_COLUMNS)
+               ? PACK_COLUMNS
+               : shape->columns;
+}
+
 static mm_status shape_create(mm_product_shape **out, mm_products *products, int64_t columns,
                               int64_t depth, mm_compute_dtype dtype, mm_error *error) {
     mm_product_shape *shape = mm_calloc(1, sizeof(*shape));
@@ -211,6 +242,7 @@ static mm_status shape_create(mm_product_shape **out, mm_products *products, int
     }
     shape->packed = *dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0);
     shape->packed_bytes = dnnl_memory_desc_get_size(&shape->packed);
+    shape->pack_columns = choose_pack_columns(shape);
     dnnl_primitive_desc_destroy(description);
     *out = shape;
     return MM_STATUS_OK;
@@ -238,6 +270,10 @@ mm_status mm_products_shape(const mm_product_shape **out, mm_products *products,
 
 size_t mm_product_packed_bytes(const mm_product_shape *shape) {
     return shape->packed_bytes;
+}
+
+int64_t mm_product_pack_columns(const mm_product_shape *shape) {
+    return shape->pack_columns;
 }
 
 // ---- Callers -----------------------------------------------------------------------------------
@@ -268,12 +304,25 @@ static void call_destroy(product_call *call) {
     *call = (product_call){0};
 }
 
+static void pack_destroy(pack_call *call) {
+    if (call->rows)
+        dnnl_memory_destroy(call->rows);
+    if (call->packed)
+        dnnl_memory_destroy(call->packed);
+    if (call->primitive)
+        dnnl_primitive_destroy(call->primitive);
+    *call = (pack_call){0};
+}
+
 void mm_product_caller_free(mm_product_caller *caller) {
     if (!caller)
         return;
     for (int i = 0; i < caller->shape_capacity * ROW_VARIANTS; i++)
         call_destroy(&caller->calls[i]);
+    for (int i = 0; i < caller->shape_capacity; i++)
+        pack_destroy(&caller->packs[i]);
     mm_free(caller->calls);
+    mm_free(caller->packs);
     mm_pages_free(caller->scratchpad, caller->scratchpad_bytes);
     dnnl_stream_destroy(caller->stream);
     mm_free(caller);
@@ -347,19 +396,33 @@ static mm_status call_create(product_call *call, mm_product_caller *caller,
     return failure;
 }
 
+// Room for calls of the shape.
+static mm_status make_room(mm_product_caller *caller, const mm_product_shape *shape,
+                           mm_error *error) {
+    if (shape->index < caller->shape_capacity)
+        return MM_STATUS_OK;
+    const int capacity = shape->index + 8, known = caller->shape_capacity;
+    product_call *calls =
+        mm_array_realloc(caller->calls, (size_t)capacity * ROW_VARIANTS, sizeof(*calls));
+    if (calls)
+        caller->calls = calls;
+    pack_call *packs =
+        calls ? mm_array_realloc(caller->packs, (size_t)capacity, sizeof(*packs)) : NULL;
+    if (!packs)
+        return mm_fail_memory(error, "product arguments");
+    memset(calls + known * ROW_VARIANTS, 0,
+           sizeof(*calls) * (size_t)(capacity - known) * ROW_VARIANTS);
+    memset(packs + known, 0, sizeof(*packs) * (size_t)(capacity - known));
+    caller->packs = packs;
+    caller->shape_capacity = capacity;
+    return MM_STATUS_OK;
+}
+
 static mm_status find_call(product_call **out, mm_product_caller *caller,
                            const mm_product_shape *shape, int variant, mm_error *error) {
-    if (shape->index >= caller->shape_capacity) {
-        int capacity = shape->index + 8;
-        product_call *calls =
-            mm_array_realloc(caller->calls, (size_t)capacity * ROW_VARIANTS, sizeof(*calls));
-        if (!calls)
-            return mm_fail_memory(error, "product arguments");
-        memset(calls + caller->shape_capacity * ROW_VARIANTS, 0,
-               sizeof(*calls) * (size_t)(capacity - caller->shape_capacity) * ROW_VARIANTS);
-        caller->calls = calls;
-        caller->shape_capacity = capacity;
-    }
+    mm_status status = make_room(caller, shape, error);
+    if (status)
+        return status;
     *out = &caller->calls[shape->index * ROW_VARIANTS + variant];
     return (*out)->primitive ? MM_STATUS_OK : call_create(*out, caller, shape, variant, error);
 }
@@ -385,38 +448,54 @@ mm_status mm_product_run(mm_product_caller *caller, const mm_product_shape *shap
     return status ? fail(error, "a product", status) : MM_STATUS_OK;
 }
 
-mm_status mm_product_pack(mm_product_caller *caller, const mm_product_shape *shape, void *packed,
-                          const float *rows, mm_error *error) {
-    const dnnl_dims_t dims = {shape->depth, shape->columns}, strides = {1, shape->depth};
-    const dnnl_dims_t convolution_dims = {shape->columns, shape->depth, 1, 1};
-    dnnl_memory_desc_t from;
-    dnnl_engine_t engine = caller->products->engine;
+static dnnl_status_t pack_create(pack_call *call, const mm_product_caller *caller,
+                                 const mm_product_shape *shape) {
+    const int64_t columns = shape->pack_columns;
+    const dnnl_dims_t dims = {shape->depth, columns}, strides = {1, shape->depth};
+    const dnnl_dims_t convolution_dims = {columns, shape->depth, 1, 1};
+    const dnnl_engine_t engine = caller->products->engine;
+    dnnl_memory_desc_t rows, packed;
+    dnnl_primitive_desc_t description = NULL;
     dnnl_status_t status =
         shape->is_convolution
-            ? dnnl_memory_desc_init_by_tag(&from, 4, convolution_dims, dnnl_f32, dnnl_abcd)
-            : dnnl_memory_desc_init_by_strides(&from, 2, dims, dnnl_f32, strides);
-    dnnl_primitive_desc_t description = NULL;
-    dnnl_primitive_t reorder = NULL;
-    dnnl_memory_t source = NULL, target = NULL;
+            ? dnnl_memory_desc_init_by_tag(&rows, 4, convolution_dims, dnnl_f32, dnnl_abcd)
+            : dnnl_memory_desc_init_by_strides(&rows, 2, dims, dnnl_f32, strides);
     if (!status)
-        status = dnnl_reorder_primitive_desc_create(&description, &from, engine, &shape->packed,
-                                                    engine, NULL);
+        status = piece_of(&packed, shape, 0, columns);
     if (!status)
-        status = dnnl_primitive_create(&reorder, description);
+        status =
+            dnnl_reorder_primitive_desc_create(&description, &rows, engine, &packed, engine, NULL);
     if (!status)
-        status = dnnl_memory_create(&source, &from, engine, (void *)(uintptr_t)rows);
+        status = dnnl_primitive_create(&call->primitive, description);
     if (!status)
-        status = dnnl_memory_create(&target, &shape->packed, engine, packed);
-    const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, target}};
+        status = dnnl_memory_create(&call->rows, &rows, engine, DNNL_MEMORY_NONE);
     if (!status)
-        status = dnnl_primitive_execute(reorder, caller->stream, 2, arguments);
-    if (source)
-        dnnl_memory_destroy(source);
-    if (target)
-        dnnl_memory_destroy(target);
-    if (reorder)
-        dnnl_primitive_destroy(reorder);
+        status = dnnl_memory_create(&call->packed, &packed, engine, DNNL_MEMORY_NONE);
     if (description)
         dnnl_primitive_desc_destroy(description);
+    return status;
+}
+
+mm_status mm_product_pack(mm_product_caller *caller, const mm_product_shape *shape, void *packed,
+                          int64_t first, const float *rows, mm_error *error) {
+    mm_status failure = make_room(caller, shape, error);
+    if (failure)
+        return failure;
+    pack_call *call = &caller->packs[shape->index];
+    dnnl_memory_desc_t piece;
+    dnnl_status_t status = call->packed ? dnnl_success : pack_create(call, caller, shape);
+    if (status)
+        pack_destroy(call);
+    else // one primitive does all pieces: they differ in where they begin
+        status = piece_of(&piece, shape, first, shape->pack_columns);
+    if (!status) {
+        const size_t begin = (size_t)(piece.offset0 - shape->packed.offset0) *
+                             (shape->dtype == MM_COMPUTE_BF16 ? 2 : 4);
+        dnnl_memory_set_data_handle(call->rows, (void *)(uintptr_t)rows);
+        dnnl_memory_set_data_handle(call->packed, (char *)packed + begin);
+        const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, call->rows},
+                                             {DNNL_ARG_TO, call->packed}};
+        status = dnnl_primitive_execute(call->primitive, caller->stream, 2, arguments);
+    }
     return status ? fail(error, "packing weights", status) : MM_STATUS_OK;
 }

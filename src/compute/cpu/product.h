@@ -27,9 +27,12 @@ size_t mm_product_packed_bytes(const mm_product_shape *shape);
 
 mm_status mm_product_caller_create(mm_product_caller **out, mm_products *products, mm_error *error);
 void mm_product_caller_free(mm_product_caller *caller); // accepts NULL
-// rows [columns, depth] float32 to the packed form, 64-byte aligned.
+// How many columns are packed at a time; a divisor of the shape's.
+int64_t mm_product_pack_columns(const mm_product_shape *shape);
+// Columns from `first`, a multiple of that, as rows [pack columns, depth] float32 into the packed
+// form, 64-byte aligned.
 mm_status mm_product_pack(mm_product_caller *caller, const mm_product_shape *shape, void *packed,
-                          const float *rows, mm_error *error);
+                          int64_t first, const float *rows, mm_error *error);
 // out [rows, columns] dense; x [rows, depth] dense, of the shape's dtype. Both hold `rows` rounded
 // up to MM_PRODUCT_ROW_STEP; what is in the extra rows does not matter. 64-byte aligned.
 mm_status mm_product_run(mm_product_caller *caller, const mm_product_shape *shape, int rows,
