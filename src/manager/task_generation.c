@@ -109,9 +109,9 @@ static mm_status prepare(mm_job *job, mm_error *error) {
     if (!status)
         status = describe_inputs(job->result, work, error);
     if (!status && job->on_token)
-        status = mm_token_stream_create(&owner->stream, mm_generator_tokenizer(generator),
-                                        (int32_t)work->settings.decoder_start_token_id,
-                                        texts_of(work), error);
+        status = mm_token_stream_create(
+            &owner->stream, mm_generator_tokenizer(generator), &work->settings.stop,
+            (int32_t)work->settings.decoder_start_token_id, texts_of(work), error);
     job->result->is_scalar = !status && job->request->is_single && work->count == 1 &&
                              work->settings.num_return_sequences == 1;
     return status;
@@ -167,18 +167,22 @@ static bool on_token(void *context, size_t sequence, int32_t id) {
     return job->on_token(job, &token, job->payload);
 }
 
-// What the decoders have kept, because a further token might have changed it.
+// What was kept, because a further token might have changed it.
 static mm_status tell_rest(mm_job *job, mm_error *error) {
     generation_work *work = work_of(job);
-    mm_status status = MM_STATUS_OK;
     bool goes_on = true;
-    for (size_t i = 0; i < texts_of(&work->job) && goes_on && !status; i++) {
-        mm_token rest = {.struct_size = sizeof(rest), .sequence = i, .id = -1};
-        status = mm_token_stream_finish(work->stream, i, &rest.text, &rest.length, error);
-        if (!status && rest.length > 0)
+    for (size_t i = 0; i < texts_of(&work->job) && goes_on; i++) {
+        const size_t *ends = job->result->text_ends, start = i > 0 ? ends[i - 1] : 0;
+        mm_token rest = {.struct_size = sizeof(rest),
+                         .sequence = i,
+                         .id = -1,
+                         .text = job->result->text.data + start,
+                         .length = ends[i] - 1 - start}; // without the NUL
+        mm_token_stream_finish(work->stream, i, &rest.text, &rest.length);
+        if (rest.length > 0)
             goes_on = job->on_token(job, &rest, job->payload);
     }
-    return goes_on ? status
+    return goes_on ? MM_STATUS_OK
                    : mm_fail(error, MM_STATUS_CANCELLED, "cancelled by the receiver of its tokens");
 }
 

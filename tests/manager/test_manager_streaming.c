@@ -115,6 +115,43 @@ static void test_pieces(void **state) {
     fixture_close(&own);
 }
 
+// No piece shows a stop text, nor the part of one that the Result has not.
+static void test_stop(void **state) {
+    (void)state;
+    fixture own;
+    fixture_open(&own, NULL);
+    listener *plain = new_listener();
+    listen(plain, &own, new_request(14));
+    fixture_wait(&plain->calls, 1);
+    const char *whole = plain->expected[0];
+    const size_t length = strlen(whole);
+    assert_true(length > 8);
+    for (size_t at = 0; at + 2 < length; at++) {
+        // Cut at whole characters only.
+        if (((unsigned char)whole[at] & 0xC0) == 0x80)
+            continue;
+        size_t end_at = at + 2;
+        while (((unsigned char)whole[end_at] & 0xC0) == 0x80)
+            end_at++;
+        json_t *stop = json_stringn(whole + at, end_at - at);
+        char *text = json_dumps(stop, JSON_ENCODE_ANY);
+        listener *self = new_listener();
+        mm_request *request = new_request(14);
+        mm_error error = {0};
+        assert_ok(mm_request_set_json(request, "stop", text, &error), error);
+        listen(self, &own, request);
+        fixture_wait(&self->calls, 1);
+        assert_string_equal(self->text[0], self->expected[0]);
+        assert_null(strstr(self->expected[0], json_string_value(stop)));
+        assert_true(strlen(self->expected[0]) <= at);
+        end(self, MM_STATUS_OK);
+        free(text);
+        json_decref(stop);
+    }
+    end(plain, MM_STATUS_OK);
+    fixture_close(&own);
+}
+
 static void test_cancel(void **state) {
     (void)state;
     fixture own;
@@ -243,9 +280,13 @@ static void test_embedding_has_no_tokens(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pieces),  cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_timeout), cmocka_unit_test(test_release),
-        cmocka_unit_test(test_join),    cmocka_unit_test(test_embedding_has_no_tokens),
+        cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_timeout),
+        cmocka_unit_test(test_release),
+        cmocka_unit_test(test_join),
+        cmocka_unit_test(test_embedding_has_no_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
