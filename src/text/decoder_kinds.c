@@ -104,43 +104,9 @@ static bool append_replaced(mm_buffer *out, const char *text, size_t length, con
     return from_length || mm_buffer_append(out, to, to_length);
 }
 
-typedef struct replace {
-    mm_text_pattern pattern;
-    char *content;
-    size_t length;
-} replace;
-
-static void release_replace(void *settings) {
-    replace *own = settings;
-    mm_text_pattern_free(&own->pattern);
-    mm_free(own->content);
-    mm_free(own);
-}
-
-static mm_status read_replace(void **out, const json_t *config, const char *where,
-                              mm_error *error) {
-    const json_t *content = json_object_get(config, "content");
-    if (!json_is_string(content))
-        return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: Replace needs \"content\"", where);
-    replace *made = mm_calloc(1, sizeof(*made));
-    if (!made)
-        return mm_fail_memory(error, "Replace");
-    made->length = json_string_length(content);
-    made->content = mm_strndup(json_string_value(content), made->length);
-    mm_status status =
-        made->content
-            ? mm_text_pattern_read(&made->pattern, json_object_get(config, "pattern"), where, error)
-            : mm_fail_memory(error, "Replace");
-    if (status)
-        release_replace(made);
-    else
-        *out = made;
-    return status;
-}
-
 // Appends one text to out->bytes.
-static bool replace_text(const replace *own, mm_regex_scratch **scratch, const char *text,
-                         size_t length, mm_decode_texts *out) {
+static bool replace_text(const mm_text_replacement *own, mm_regex_scratch **scratch,
+                         const char *text, size_t length, mm_decode_texts *out) {
     mm_text_finder finder;
     size_t done = 0;
     if (!mm_text_find_begin(&finder, &own->pattern, scratch, text, length))
@@ -344,7 +310,10 @@ static size_t head_of_strip(const void *settings) {
 static const mm_decoder_kind kinds[] = {
     {{"WordPiece", read_wordpiece, NULL}, apply_wordpiece, MM_REACH_TEXT, NULL},
     {{"Fuse", NULL, NULL}, apply_fuse, MM_REACH_JOIN, NULL},
-    {{"Replace", read_replace, release_replace}, apply_replace, MM_REACH_TEXT, NULL},
+    {{"Replace", mm_text_replacement_read, mm_text_replacement_free},
+     apply_replace,
+     MM_REACH_TEXT,
+     NULL},
     {{"Strip", read_strip, NULL}, apply_strip, MM_REACH_TEXT, head_of_strip},
     {{"BPEDecoder", read_bpe, NULL}, apply_bpe, MM_REACH_NEXT, NULL},
     {{"ByteFallback", NULL, NULL}, apply_byte_fallback, MM_REACH_BYTES, NULL},

@@ -2,6 +2,7 @@
 #include "text/normalizer.h"
 
 #include "text/normalizer_kinds.h"
+#include "text/text_pattern.h"
 
 #include <string.h>
 
@@ -14,7 +15,7 @@ static const mm_normalizer_kind kinds[] = {
     {{"NFKD", NULL, NULL}, mm_nfkd_apply},
     {{"StripAccents", NULL, NULL}, mm_strip_accents_apply},
     {{"Strip", mm_strip_read, NULL}, mm_strip_apply},
-    {{"Replace", mm_replace_read, mm_replace_release}, mm_replace_apply},
+    {{"Replace", mm_text_replacement_read, mm_text_replacement_free}, mm_replace_apply},
     {{"Nmt", NULL, NULL}, mm_nmt_apply},
     {{"Prepend", mm_prepend_read, NULL}, mm_prepend_apply},
     {{"ByteLevel", NULL, NULL}, mm_byte_level_normalize},

@@ -48,42 +48,8 @@ void mm_strip_apply(const void *settings, mm_rewrite *rewrite) {
     mm_rewrite_finish(rewrite);
 }
 
-typedef struct replace {
-    mm_text_pattern pattern;
-    char *content;
-    size_t length;
-} replace;
-
-void mm_replace_release(void *settings) {
-    replace *own = settings;
-    mm_text_pattern_free(&own->pattern);
-    mm_free(own->content);
-    mm_free(own);
-}
-
-mm_status mm_replace_read(void **settings, const json_t *config, const char *where,
-                          mm_error *error) {
-    const json_t *content = json_object_get(config, "content");
-    if (!json_is_string(content))
-        return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: Replace needs \"content\"", where);
-    replace *made = mm_calloc(1, sizeof(*made));
-    if (!made)
-        return mm_fail_memory(error, "Replace");
-    made->length = json_string_length(content);
-    made->content = mm_strndup(json_string_value(content), made->length);
-    mm_status status =
-        made->content
-            ? mm_text_pattern_read(&made->pattern, json_object_get(config, "pattern"), where, error)
-            : mm_fail_memory(error, "Replace");
-    if (status)
-        mm_replace_release(made);
-    else
-        *settings = made;
-    return status;
-}
-
 void mm_replace_apply(const void *settings, mm_rewrite *rewrite) {
-    const replace *own = settings;
+    const mm_text_replacement *own = settings;
     mm_text_finder finder;
     if (rewrite->length == 0)
         return;

@@ -31,9 +31,6 @@ void mm_nfkd_apply(const void *settings, mm_rewrite *rewrite);
 
 mm_status mm_strip_read(void **settings, const json_t *config, const char *where, mm_error *error);
 void mm_strip_apply(const void *settings, mm_rewrite *rewrite);
-mm_status mm_replace_read(void **settings, const json_t *config, const char *where,
-                          mm_error *error);
-void mm_replace_release(void *settings);
 void mm_replace_apply(const void *settings, mm_rewrite *rewrite);
 mm_status mm_prepend_read(void **settings, const json_t *config, const char *where,
                           mm_error *error);

@@ -30,6 +30,34 @@ void mm_text_pattern_free(mm_text_pattern *pattern) {
     *pattern = (mm_text_pattern){0};
 }
 
+void mm_text_replacement_free(void *settings) {
+    mm_text_replacement *own = settings;
+    mm_text_pattern_free(&own->pattern);
+    mm_free(own->content);
+    mm_free(own);
+}
+
+mm_status mm_text_replacement_read(void **settings, const json_t *config, const char *where,
+                                   mm_error *error) {
+    const json_t *content = json_object_get(config, "content");
+    if (!json_is_string(content))
+        return mm_fail(error, MM_STATUS_MODEL_CORRUPT, "%s: Replace needs \"content\"", where);
+    mm_text_replacement *made = mm_calloc(1, sizeof(*made));
+    if (!made)
+        return mm_fail_memory(error, "Replace");
+    made->length = json_string_length(content);
+    made->content = mm_strndup(json_string_value(content), made->length);
+    mm_status status =
+        made->content
+            ? mm_text_pattern_read(&made->pattern, json_object_get(config, "pattern"), where, error)
+            : mm_fail_memory(error, "Replace");
+    if (status)
+        mm_text_replacement_free(made);
+    else
+        *settings = made;
+    return status;
+}
+
 bool mm_text_find_begin(mm_text_finder *finder, const mm_text_pattern *pattern,
                         mm_regex_scratch **scratch, const char *text, size_t length) {
     finder->pattern = pattern;

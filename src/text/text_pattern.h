@@ -18,6 +18,17 @@ mm_status mm_text_pattern_read(mm_text_pattern *pattern, const json_t *config, c
                                mm_error *error);
 void mm_text_pattern_free(mm_text_pattern *pattern); // leaves a zeroed one
 
+typedef struct mm_text_replacement { // "Replace": all that matches becomes the content
+    mm_text_pattern pattern;
+    char *content;
+    size_t length;
+} mm_text_replacement;
+
+// Makes an mm_text_replacement, as normalizers and decoders read their settings.
+mm_status mm_text_replacement_read(void **settings, const json_t *config, const char *where,
+                                   mm_error *error);
+void mm_text_replacement_free(void *settings);
+
 // The matches in a text, from left to right. Texts are valid UTF-8.
 typedef struct mm_text_finder {
     const mm_text_pattern *pattern;
