@@ -74,7 +74,9 @@ static mm_status read_truncation(mm_truncation *out, const json_t *config, mm_er
     if (!status && !get(config, "max_length"))
         status = mm_codec_wrong("max_length", "given in \"truncation\"", error);
     if (!status)
-        status = get_number(&out->max_length, config, "max_length", 0, 1, INT64_MAX, error);
+        status = get_number(&out->max_length, config, "max_length", 0, 0, INT64_MAX, error);
+    if (!status && out->max_length == 0)
+        out->max_length = MM_TRUNCATE_TO_NOTHING;
     if (!status)
         status = get_number(&out->stride, config, "stride", 0, 0, INT64_MAX, error);
     if (!status)

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads the syntax of Oniguruma into a tree. What it has and this has not: calls of groups,
-// conditions, absent expressions, callouts, text segment modes, ASCII modes. Without case, single
-// characters are equal to single ones only (so "ss" does not match U+00DF).
+// conditions, absent expressions, callouts, text segment modes, ASCII modes, and, where case is
+// ignored, characters that are equal to several others (regex_folds.h).
 #include "text/regex_tree.h"
 
 #include "base/memory.h"
+#include "text/regex_folds.h"
 
 #include <string.h>
 
@@ -242,7 +243,21 @@ static unsigned backref_number(const mm_regex_reader *reader, size_t *end) {
     return is ? number : 0;
 }
 
+// One character, whose text in the pattern began at `start`.
+static mm_regex_node *make_literal(mm_regex_reader *reader, uint32_t code, size_t start) {
+    bool follows = reader->literal_end == start && start > 0;
+    if (reader->ignore_case &&
+        (mm_regex_folds_to_several(code) || (follows && mm_regex_is_fold(reader->literal, code))))
+        return fail(reader, MM_STATUS_MODEL_UNSUPPORTED,
+                    "characters such as \"ss\", which are equal to a single one when case is "
+                    "ignored, are not supported");
+    reader->literal = code;
+    reader->literal_end = reader->at;
+    return make_range(reader, code, code, reader->ignore_case);
+}
+
 static mm_regex_node *read_backslash(mm_regex_reader *reader) {
+    const size_t start = reader->at - 1;
     static const struct {
         char letter;
         const char *text;
@@ -288,7 +303,7 @@ static mm_regex_node *read_backslash(mm_regex_reader *reader) {
     uint32_t code;
     if (!node || !mm_regex_read_escape(reader, false, &node->set, &code))
         return NULL;
-    return code == SHORTHAND ? node : make_range(reader, code, code, reader->ignore_case);
+    return code == SHORTHAND ? node : make_literal(reader, code, start);
 }
 
 static mm_regex_node *read_atom(mm_regex_reader *reader) {
@@ -306,8 +321,9 @@ static mm_regex_node *read_atom(mm_regex_reader *reader) {
         mm_regex_node *node = make(reader, MM_REGEX_SET);
         return node && mm_regex_read_class(reader, &node->set) ? node : NULL;
     }
+    const size_t start = reader->at;
     uint32_t code = mm_unicode_next(reader->pattern, &reader->at);
-    return make_range(reader, code, code, reader->ignore_case);
+    return make_literal(reader, code, start);
 }
 
 static bool read_count(mm_regex_reader *reader, uint32_t *count) {

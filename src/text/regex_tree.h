@@ -49,7 +49,9 @@ typedef struct mm_regex_reader {
     size_t length, at;
     mm_regex_tree *tree;
     bool ignore_case, dot_all, extended;
-    bool named; // there are named groups, so others do not capture
+    uint32_t literal;   // the character read last,
+    size_t literal_end; // and where its text ended
+    bool named;         // there are named groups, so others do not capture
     unsigned depth, groups, largest_backref;
     struct {
         size_t start, length;

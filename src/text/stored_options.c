@@ -45,10 +45,11 @@ static mm_status read_truncation(mm_tokenizer *tokenizer, const json_t *config, 
     if (status)
         return status;
     tokenizer->truncates = true;
-    tokenizer->truncation = (mm_truncation){.max_length = (size_t)max_length,
-                                            .stride = (size_t)stride,
-                                            .strategy = (mm_truncate_strategy)strategy,
-                                            .side = (mm_truncate_side)side};
+    tokenizer->truncation =
+        (mm_truncation){.max_length = max_length ? (size_t)max_length : MM_TRUNCATE_TO_NOTHING,
+                        .stride = (size_t)stride,
+                        .strategy = (mm_truncate_strategy)strategy,
+                        .side = (mm_truncate_side)side};
     return MM_STATUS_OK;
 }
 

@@ -22,6 +22,9 @@ typedef enum mm_truncate_strategy {
     MM_TRUNCATE_ONLY_SECOND,
 } mm_truncate_strategy;
 
+// A limit of no token at all, since 0 is none.
+#define MM_TRUNCATE_TO_NOTHING SIZE_MAX
+
 typedef struct mm_truncation {
     size_t max_length; // special tokens included; 0 = no limit
     size_t stride;     // tokens that neighbouring windows share

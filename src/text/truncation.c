@@ -2,6 +2,10 @@
 // As the reference library cuts, also in its odder corners.
 #include "text/truncation.h"
 
+static size_t limit_of(const mm_truncation *truncation) {
+    return truncation->max_length == MM_TRUNCATE_TO_NOTHING ? 0 : truncation->max_length;
+}
+
 // "Longest first": the shorter sequence stays whole when it fits into half of the room.
 static void share_room(size_t room, size_t *first, size_t *second) {
     bool swap = *first > *second;
@@ -49,11 +53,11 @@ mm_status mm_truncate(mm_cut cuts[2], bool has_pair, size_t specials,
     for (int i = 0; i < 2; i++)
         cuts[i].keep = cuts[i].length;
     size_t total = cuts[0].length + cuts[1].length;
+    const size_t limit = limit_of(truncation);
     // A limit below the special tokens cuts nothing.
-    if (truncation->max_length == 0 || truncation->max_length < specials ||
-        total <= truncation->max_length - specials)
+    if (truncation->max_length == 0 || limit < specials || total <= limit - specials)
         return MM_STATUS_OK;
-    size_t room = truncation->max_length - specials;
+    size_t room = limit - specials;
     mm_status status = MM_STATUS_OK;
     if (room == 0)
         cuts[0].keep = cuts[1].keep = 0;
@@ -88,12 +92,12 @@ mm_range mm_cut_window(const mm_cut *cut, size_t index) {
 
 mm_status mm_tokenizer_check_truncation(const mm_tokenizer *tokenizer,
                                         const mm_truncation *truncation, mm_error *error) {
-    size_t specials = mm_tokenizer_special_count(tokenizer, false);
-    if (truncation->max_length < specials ||
-        truncation->max_length - specials >= truncation->stride)
+    const size_t specials = mm_tokenizer_special_count(tokenizer, false);
+    const size_t limit = limit_of(truncation);
+    if (limit < specials || limit - specials >= truncation->stride)
         return MM_STATUS_OK;
     return mm_fail(error, MM_STATUS_INVALID_PARAMETER,
                    "the stride is %zu, must be below the %zu tokens that max_length %zu leaves "
                    "beside the special ones",
-                   truncation->stride, truncation->max_length - specials, truncation->max_length);
+                   truncation->stride, limit - specials, limit);
 }

@@ -114,13 +114,23 @@ def test_jsonl_cleaning_up(mm, model):
     assert clean["text"] == plain["text"].replace(" ' ", "'")
 
 
+def test_a_limit_of_nothing(mm, model):
+    """As the reference library: below the special tokens nothing is cut, without them all is."""
+    text = {"text": "one two three"}
+    nothing = {"truncation": {"max_length": 0}}
+    whole, uncut, cut = jsonl(mm, model, text, {**text, **nothing},
+                              {**text, **nothing, "add_special_tokens": False})
+    assert uncut["ids"] == whole["ids"] and not uncut["overflow"]
+    assert cut["ids"] == [] and cut["overflow"] == [whole["ids"][1:-1]]
+
+
 def test_jsonl_options_that_are_wrong(mm, model):
     text = {"text": "one two three"}
     cases = [
         ({**text, "truncation": {"max_length": 3, "stride": 1}}, "stride"),
         ({**text, "truncation": {"max_length": 3, "stride": 2}}, "stride"),
         ({**text, "truncation": {"max_length": 3, "strategy": "only_second"}}, "pair"),
-        ({**text, "truncation": {"max_length": 0}}, "max_length"),
+        ({**text, "truncation": {"max_length": -1}}, "max_length"),
         ({**text, "truncation": {"stride": 0}}, "max_length"),
         ({**text, "truncation": {"max_length": 3, "side": "left"}}, "side"),
         ({**text, "truncation": {"max_length": 3, "direction": "up"}}, "direction"),

@@ -289,6 +289,12 @@ def unigram_bare():
     return unigram(normalizers.NFKC(), None, None, ["\u0000", "ab" * 20, "hello world", "  "])
 
 
+def fresh(folder):
+    """An empty folder; make_older.py has others beside it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
 def flat(offsets):
     return [value for pair in offsets for value in pair]
 
@@ -415,7 +421,7 @@ def write_merges_folders():
         lambda ids: processors.RobertaProcessing(("</s>", ids["</s>"]), ("<s>", ids["<s>"]), True,
                                                  False),
         [mask, "<s>", "</s>", "<unk>", "<pad>"])
-    (DATA / "merges-roberta").mkdir()
+    fresh(DATA / "merges-roberta")
     write_merges_folder(DATA / "merges-roberta", roberta,
                         {"tokenizer_class": "RobertaTokenizer", "model_max_length": 512},
                         {"mask_token": {"content": "<mask>", "lstrip": True, "normalized": False,
@@ -428,7 +434,7 @@ def write_merges_folders():
             pair="<|endoftext|>:0 $A:0 <|endoftext|>:1 $B:1",
             special_tokens=[("<|endoftext|>", ids["<|endoftext|>"])]),
         ["<|endoftext|>", "<w>"])
-    (DATA / "merges-gpt2").mkdir()
+    fresh(DATA / "merges-gpt2")
     write_merges_folder(DATA / "merges-gpt2", gpt2,
                         {"tokenizer_class": "GPT2Tokenizer", "add_bos_token": True,
                          "add_prefix_space": True, "pad_token": "<w>"}, None,
@@ -538,7 +544,7 @@ def spiece_llama():
 
 def write_spiece_folder(folder, made, seed):
     tokenizer, name, data, tokenizer_config, config = made
-    folder.mkdir()
+    fresh(folder)
     folder.joinpath(name).write_bytes(data)
     for file, value in (("tokenizer_config.json", tokenizer_config), ("config.json", config)):
         if value:
@@ -547,7 +553,6 @@ def write_spiece_folder(folder, made, seed):
 
 
 def main():
-    shutil.rmtree(DATA, ignore_errors=True)
     made = {"bert-uncased": bert(), "bert-cased": bert(False),
             "bert-plain": bert(True, clean_text=False, handle_chinese_chars=False,
                                strip_accents=False),
@@ -560,21 +565,21 @@ def main():
             "unigram-bare": unigram_bare()}
     for seed, (name, tokenizer) in enumerate(made.items()):
         folder = DATA / name
-        folder.mkdir(parents=True)
+        fresh(folder)
         text = json.loads(tokenizer.to_str())
         if name == "fallback-bpe":  # the older form
             text["model"]["merges"] = [" ".join(merge) for merge in text["model"]["merges"]]
         folder.joinpath("tokenizer.json").write_text(json.dumps(text) + "\n", encoding="ascii")
         write_golden(folder, tokenizer, seed)
     cased = bert(False)
-    (DATA / "vocab-cased").mkdir()
+    fresh(DATA / "vocab-cased")
     write_vocab_folder(DATA / "vocab-cased", cased, {
         "tokenizer_class": "BertTokenizer", "do_lower_case": False, "model_max_length": 64})
     write_golden(DATA / "vocab-cased", cased, 101)
     older = bert()
     older.add_tokens([added("<new>", normalized=True)])
     older.add_special_tokens([added("<w>", normalized=False, special=True)])
-    (DATA / "vocab-older").mkdir()
+    fresh(DATA / "vocab-older")
     size = len(vocabulary())
     write_vocab_folder(DATA / "vocab-older", older,
                        {"do_lower_case": True, "model_max_length": int(1e30)},

@@ -11,7 +11,6 @@ those of the class that tokenizer_config.json names.
 import json
 import pathlib
 import random
-import shutil
 import sys
 import tempfile
 
@@ -155,7 +154,7 @@ FOLDERS = {
 
 
 def write_files(folder, files):
-    folder.mkdir(parents=True)
+    make_fixtures.fresh(folder)
     for name, content in files.items():
         if not isinstance(content, (bytes, str)):
             content = json.dumps(content) + "\n"
@@ -231,7 +230,6 @@ def main():
         if len(sys.argv) > 1 and name not in sys.argv[1:]:
             continue
         folder = DATA / name
-        shutil.rmtree(folder, ignore_errors=True)
         write_files(folder, files)
         tokenizer = read(name, folder)
         print(name, type(tokenizer).__name__, len(tokenizer))

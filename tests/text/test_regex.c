@@ -202,6 +202,9 @@ static void test_refused(void **state) {
         {"a{65536}", MM_STATUS_MODEL_UNSUPPORTED, "65535"},
         {"(?:a{60000}){60000}", MM_STATUS_MODEL_UNSUPPORTED, "too large"},
         {"(*FAIL)", MM_STATUS_MODEL_UNSUPPORTED, "callouts"},
+        {"(?i)ass", MM_STATUS_MODEL_UNSUPPORTED, "single one"},
+        {"(?i:F\\x69)", MM_STATUS_MODEL_UNSUPPORTED, "single one"},
+        {"(?i)\xC3\x9F", MM_STATUS_MODEL_UNSUPPORTED, "single one"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         mm_regex *regex;
