@@ -80,9 +80,9 @@ static bool add_camembert(mm_token_scores *list, const mm_sentencepiece_model *m
 static bool add_pegasus(mm_token_scores *list, const mm_sentencepiece_model *model,
                         const mm_token_names *names) {
     bool ok = add_text(list, names->pad, 0) && add_text(list, names->eos, 0) &&
-              add_text(list, names->mask, 0);
+              add_text(list, names->mask_sentence, 0);
     if (ok && strcmp(names->mask, names->mask_sentence) != 0)
-        ok = add_text(list, names->mask_sentence, 0);
+        ok = add_text(list, names->mask, 0);
     for (size_t i = 2; i < PEGASUS_OFFSET && ok; i++)
         ok = add_made(list, "<unk_", i, -100);
     return ok && add_pieces(list, model, 2);
