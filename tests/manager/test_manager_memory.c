@@ -14,6 +14,11 @@ static const char json[] = "{\"task_type\": \"embedding\", \"model_name\": \"" M
                            "\"device\": \"cpu\", \"task_data\": [\"one\", \"two three\"], "
                            "\"return_ids\": true, \"prompt\": \"p \", \"id\": \"x\"}";
 
+static const char generation_json[] =
+    "{\"task_type\": \"text_generation\", \"model_name\": \"" MM_TESTS_DIR
+    "/golden/models/seq2seq-bart\", \"device\": \"cpu\", \"task_data\": [\"one\", \"two\"], "
+    "\"return_ids\": true, \"num_beams\": 2, \"max_new_tokens\": 3, \"bad_words_ids\": [[5]]}";
+
 static mm_manager *new_manager(mm_status *status) {
     mm_manager *manager;
     mm_settings *settings;
@@ -33,15 +38,19 @@ static mm_manager *new_manager(mm_status *status) {
 }
 
 // True when the request went through; checks the answer otherwise.
-static bool ask(mm_manager *manager, size_t number) {
+static bool ask_for(mm_manager *manager, const char *request, size_t number) {
     char *text;
-    mm_status status = mm_task_json(&text, manager, json, sizeof(json) - 1);
+    mm_status status = mm_task_json(&text, manager, request, strlen(request));
     if (status && status != MM_STATUS_OUT_OF_MEMORY)
         fail_msg("allocation %zu: %s", number, text ? text : mm_status_name(status));
     if (!status)
         assert_contains(text, "\"success\": true");
     mm_text_free(text);
     return status == MM_STATUS_OK;
+}
+
+static bool ask(mm_manager *manager, size_t number) {
+    return ask_for(manager, json, number);
 }
 
 static void test_creation(void **state) {
@@ -86,6 +95,23 @@ static void test_task(void **state) {
         calm = mm_memory_allocations() < number ? calm + 1 : 0;
         mm_memory_fail_after(0, false);
         assert_true(ask(manager, number));
+    }
+    assert_int_equal(calm, 3);
+    mm_manager_free(manager);
+}
+
+static void test_generation(void **state) {
+    (void)state;
+    mm_status status;
+    mm_manager *manager = new_manager(&status);
+    assert_true(ask_for(manager, generation_json, 0));
+    size_t calm = 0;
+    for (size_t number = 1; calm < 3 && number < MOST; number++) {
+        mm_memory_fail_after(number, false);
+        (void)ask_for(manager, generation_json, number);
+        calm = mm_memory_allocations() < number ? calm + 1 : 0;
+        mm_memory_fail_after(0, false);
+        assert_true(ask_for(manager, generation_json, number));
     }
     assert_int_equal(calm, 3);
     mm_manager_free(manager);
@@ -177,8 +203,8 @@ int main(void) {
     json_set_alloc_funcs(mm_malloc, mm_free);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_creation), cmocka_unit_test(test_text_codec),
-        cmocka_unit_test(test_task),     cmocka_unit_test(test_for_ever),
-        cmocka_unit_test(test_submit),
+        cmocka_unit_test(test_task),     cmocka_unit_test(test_generation),
+        cmocka_unit_test(test_for_ever), cmocka_unit_test(test_submit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
