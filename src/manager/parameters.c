@@ -89,10 +89,10 @@ static const mm_parameter table[MM_PARAM_COUNT] = {
     [MM_PARAM_DO_SAMPLE] = {"do_sample", MM_PARAMETER_BOOLEAN, 0, 0, NULL,
                             "the model's, else false", GENERATE,
                             "Draws tokens by their probability."},
-    [MM_PARAM_TEMPERATURE] = {"temperature", MM_PARAMETER_NUMBER, 1e-6, 1e6, NULL,
+    [MM_PARAM_TEMPERATURE] = {"temperature", MM_PARAMETER_NUMBER, 0, 1e6, NULL,
                               "the model's, else 1", GENERATE,
                               "Divides the logits before sampling."},
-    [MM_PARAM_TOP_K] = {"top_k", MM_PARAMETER_INTEGER, 0, 1 << 24, NULL, "the model's, else 50",
+    [MM_PARAM_TOP_K] = {"top_k", MM_PARAMETER_INTEGER, 0, 2147483647, NULL, "the model's, else 50",
                         GENERATE, "Samples among the k most likely tokens; 0: among all."},
     [MM_PARAM_TOP_P] =
         {"top_p", MM_PARAMETER_NUMBER, 0, 1, NULL, "the model's, else 1", GENERATE,
@@ -148,7 +148,7 @@ static const mm_parameter table[MM_PARAM_COUNT] = {
          "[tokens before it begins, factor]", "the model's, else none", GENERATE,
          "Makes the end more likely with every token."},
     [MM_PARAM_STOP] = {"stop", MM_PARAMETER_JSON, 0, 0, "a string or a list of them", "none",
-                       GENERATE, "The output ends behind the first of these."},
+                       GENERATE, "The output ends before the first of these."},
 };
 
 size_t mm_parameter_count(void) {

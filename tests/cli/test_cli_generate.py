@@ -83,6 +83,20 @@ def test_sequences_ids_and_scores(mm, writer):
     assert data["input_ids"] == [GOLDEN["inputs"][0]["input_ids"]]
 
 
+def test_sampling_is_repeatable(mm, writer):
+    flags = ["--do-sample", "--top-k", "20", "--temperature", "0.8", "--num-return-sequences", "3"]
+    texts = [data_of(mm("generate", writer, TEXTS[0], *flags, "--seed", str(seed)))["generated_text"]
+             for seed in [7, 7, 8]]
+    assert texts[0] == texts[1] != texts[2] and len(set(texts[0])) > 1
+
+
+def test_a_stop_text_ends_it(mm, writer):
+    whole = expected(1)[0]
+    stop = whole[8:10]
+    data = data_of(mm("generate", writer, TEXTS[1], "--stop", stop))
+    assert data["generated_text"] == whole[:whole.index(stop)] and data["finish_reason"] == "stop"
+
+
 @pytest.mark.parametrize("flags, code", [
     (["--num-beams", "2", "--num-return-sequences", "3"], "INVALID_PARAMETER"),
     (["--task", "summarization"], "INVALID_PARAMETER"),

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "manager/request.h"
+#include "tasks/generation_settings.h"
 
 #include <math.h>
 #include <string.h>
@@ -111,6 +112,36 @@ static void test_refusals(void **state) {
     assert_int_equal(mm_request_set_text(request, "a\"b\\", "x", &e), bad);
     assert_string_equal(e.details, "{\"parameter\": \"a\\\"b\\\\\"}");
     mm_request_free(request);
+}
+
+// The bounds of the table are those that generation checks by, so that a value which a setter
+// takes is not refused later, and none that would do is refused early.
+static void test_bounds_of_generate(void **state) {
+    (void)state;
+    for (size_t i = MM_PARAM_FIRST_OF_GENERATE; i < MM_PARAM_COUNT; i++) {
+        const mm_parameter *row = mm_parameter_at(i);
+        const bool whole = row->type == MM_PARAMETER_INTEGER;
+        if (!whole && row->type != MM_PARAMETER_NUMBER)
+            continue;
+        const double values[] = {row->minimum, row->maximum, row->minimum - 1024,
+                                 row->maximum + 1024};
+        for (int k = 0; k < 4; k++) {
+            mm_error error = {0};
+            mm_generation_settings settings;
+            mm_generation_settings_init(&settings);
+            json_t *object = json_object();
+            (void)json_object_set_new(object, row->name,
+                                      whole ? json_integer((json_int_t)values[k])
+                                            : json_real(values[k]));
+            mm_status status =
+                mm_generation_settings_read(&settings, object, MM_FROM_CALL, "the call", &error);
+            if ((status == MM_STATUS_OK) != (k < 2))
+                fail_msg("%s = %g: %s %s", row->name, values[k], mm_status_name(status),
+                         error.message);
+            json_decref(object);
+            mm_generation_settings_free(&settings);
+        }
+    }
 }
 
 // Lists and the like come as JSON, or as text of it; a copy has its own.
@@ -301,10 +332,15 @@ static void test_json_refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),         cmocka_unit_test(test_choices),
-        cmocka_unit_test(test_setters),       cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_data_and_copy), cmocka_unit_test(test_json),
-        cmocka_unit_test(test_json_refusals), cmocka_unit_test(test_json_values),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_choices),
+        cmocka_unit_test(test_setters),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_data_and_copy),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_refusals),
+        cmocka_unit_test(test_json_values),
+        cmocka_unit_test(test_bounds_of_generate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
