@@ -45,6 +45,7 @@ bench:
 	$(MAKE) --no-print-directory release
 	bench/run
 	build/venv/bin/python bench/tokenizer_speed.py --out bench/TOKENIZERS.md
+	build/venv/bin/python bench/hub_speed.py --out bench/DOWNLOADS.md
 
 fuzz:
 	scripts/fuzz $(FUZZ_SECONDS)
@@ -64,7 +65,7 @@ help:
 	@echo 'make format          clang-format all of it in place'
 	@echo 'make test-reference  compare with sentence-transformers (installs torch in .venv-reference)'
 	@echo 'make test-kills      kill 200 downloads at random moments, and see that nothing is spoiled'
-	@echo 'make bench           time it against other engines, writes bench/RESULTS.md and bench/TOKENIZERS.md'
+	@echo 'make bench           time it against other engines, writes bench/RESULTS.md, bench/TOKENIZERS.md and bench/DOWNLOADS.md'
 	@echo 'make fuzz            each fuzzer for FUZZ_SECONDS=600 seconds'
 	@echo 'make install         into PREFIX=/usr/local (DESTDIR is honoured)'
 	@echo 'make debug|asan|tsan other builds, in build-debug, build-asan, build-tsan'

@@ -100,8 +100,10 @@ def sides(arguments, url):
     hf = pathlib.Path(sys.executable).parent / "hf"
 
     def run(words, folder):
-        subprocess.run(words, cwd=folder, check=True, stdout=subprocess.DEVNULL,
-                       env={**environment, "HF_HOME": str(folder / "home")})
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True,
+                              env={**environment, "HF_HOME": str(folder / "home")})
+        if done.returncode:
+            sys.exit(f"{words[0]}: {done.stdout}{done.stderr}")
 
     def mm(name, paths, folder):
         run([arguments.mm, "pull", name, "--quiet", "--set", "models_dir=models"], folder)
@@ -147,14 +149,16 @@ def main():
     arguments = parser.parse_args()
     for program in (arguments.nginx, "curl", "sha256sum", arguments.mm):
         if not shutil.which(program):
-            sys.exit(f"no {program}: install it, or say where it is")
+            print(f"downloads are not timed: no {program}; install it, or say where it is", file=sys.stderr)
+            return
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         report(arguments, pathlib.Path(folder))
 
 
 def report(arguments, root):
     size = arguments.megabytes * 1_000_000
-    data = random.Random(0).randbytes(size)
+    chance = random.Random(0)
+    data = b"".join(chance.randbytes(1_000_000) for _ in range(arguments.megabytes))
     one = {"config.json": b"{}", "model.safetensors": data}
     many = {"config.json": b"{}", "model.safetensors.index.json": b""}
     weights = {}

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { MAX_PATH = 8192, MAX_REF_BYTES = 256, MAX_INDEX_BYTES = 64 << 20 };
+enum { MAX_PATH = 8192, MAX_REF_BYTES = 256, MAX_VARIABLE = 128, MAX_INDEX_BYTES = 64 << 20 };
 
 void mm_hub_model_free(mm_hub_model *model) {
     mm_free(model->name);
@@ -213,6 +213,30 @@ mm_status mm_hub_find(mm_hub_model *out, const mm_hub_places *places, const char
 
 // ---- Environment -------------------------------------------------------------------------------
 
+static const char variable_characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                          "0123456789_";
+
+// Appends `value` with $NAME and ${NAME} replaced; what is not set stays as it stands.
+static bool put_expanded(mm_buffer *out, const char *value, mm_variable_function variable,
+                         const void *payload) {
+    bool ok = true;
+    for (const char *at = value; *at && ok;) {
+        bool braced = at[0] == '$' && at[1] == '{';
+        const char *name = at + 1 + braced;
+        size_t length = at[0] == '$' ? strspn(name, variable_characters) : 0;
+        char text[MAX_VARIABLE];
+        const char *found = NULL;
+        if (length > 0 && length < sizeof(text) && (!braced || name[length] == '}')) {
+            memcpy(text, name, length);
+            text[length] = '\0';
+            found = variable(payload, text);
+        }
+        ok = found ? mm_buffer_puts(out, found) : mm_buffer_putc(out, *at);
+        at = found ? name + length + braced : at + 1;
+    }
+    return ok;
+}
+
 mm_status mm_hub_first_path(char **out, const mm_hub_way *ways, size_t count,
                             mm_variable_function variable, const void *payload, mm_error *error) {
     *out = NULL;
@@ -224,7 +248,9 @@ mm_status mm_hub_first_path(char **out, const mm_hub_way *ways, size_t count,
         bool tilde = value[0] == '~' && (value[1] == '/' || value[1] == '\0') && home;
         mm_buffer path;
         mm_buffer_init(&path, MAX_PATH);
-        if (mm_buffer_printf(&path, "%s%s%s", tilde ? home : "", value + tilde, ways[i].below))
+        if (mm_buffer_puts(&path, tilde ? home : "") &&
+            put_expanded(&path, value + tilde, variable, payload) &&
+            mm_buffer_puts(&path, ways[i].below))
             *out = mm_buffer_detach(&path);
         mm_buffer_free(&path);
         return *out ? MM_STATUS_OK : mm_fail_memory(error, "a path");

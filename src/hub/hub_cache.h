@@ -43,8 +43,8 @@ typedef struct mm_hub_way { // to a path
     const char *name;       // of a variable
     const char *below;      // what follows its value
 } mm_hub_way;
-// The path by the first way whose variable is set, ~ being HOME. *out is the caller's, NULL when no
-// variable leads anywhere.
+// The path by the first way whose variable is set, ~ being HOME and $NAME or ${NAME} a variable.
+// *out is the caller's, NULL when no variable leads anywhere.
 mm_status mm_hub_first_path(char **out, const mm_hub_way *ways, size_t count,
                             mm_variable_function variable, const void *payload, mm_error *error);
 // The user's own cache as huggingface_hub finds it, in the same way from HF_HUB_CACHE,

@@ -170,6 +170,8 @@ static void test_cache_path(void **state) {
         {{"HUGGINGFACE_HUB_CACHE", "/c", "HF_HOME", "/h"}, "/c"},
         {{"HF_HUB_CACHE", "", "HF_HOME", "/h", "HOME", "/u"}, "/h/hub"},
         {{"HF_HOME", "~/x", "HOME", "/u"}, "/u/x/hub"},
+        {{"HF_HOME", "$A/${B}/$C", "A", "/a", "B", "b"}, "/a/b/$C/hub"},
+        {{"HF_HUB_CACHE", "/$/${/${A}$A_", "A", "a"}, "/$/${/a$A_"},
         {{"XDG_CACHE_HOME", "/x", "HOME", "/u"}, "/x/huggingface/hub"},
         {{"HOME", "/u"}, "/u/.cache/huggingface/hub"},
         {{"NOTHING", "x"}, NULL},

@@ -14,14 +14,16 @@ KILLS = int(os.environ.get("KILLS", "20"))
 
 
 def test_processes_download_once(hub, mm):
-    repository = hub.add(NAME, model_files())
-    hub.bytes_per_second = 400_000
-    runs = [mm.start("pull", NAME) for _ in range(5)]
+    repository = hub.add(NAME, model_files("bert-sharded"))
+    hub.bytes_per_second = 200_000
+    runs = [mm.start("pull", NAME, HF_HUB_DOWNLOAD_TIMEOUT="30", HF_HUB_ETAG_TIMEOUT="30") for _ in range(8)]
     for run in runs:
         out, err = run.communicate(timeout=120)
         assert run.returncode == 0, out + err
     check_cache(mm.repository(NAME), repository)
-    assert len(hub.paths("cdn:")) == 1, "the weights came once"
+    paths = hub.paths("hub:.*/resolve/")
+    assert len(paths) == len(set(paths)) == len(model_files("bert-sharded", extras=False)), "each file came once"
+    assert len(hub.paths("cdn:")) == 3
 
 
 def test_killed_pulls(hub, mm):

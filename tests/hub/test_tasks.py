@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from hub_fixtures import MODELS, check_cache, embedding, hub, mm, model_files  # noqa: F401
+from hub_fixtures import MODELS, check_cache, embedding, find_program, hub, mm, model_files  # noqa: F401
 
 NAME = "org/model"
 
@@ -74,6 +74,26 @@ def test_bare_name_and_embed(hub, mm):
     hub.add("sentence-transformers/mini", model_files())
     status, out, _ = mm.run("embed", "mini", "a text")
     assert status == 0 and json.loads(out)["data"]["model_name"] == "sentence-transformers/mini"
+
+
+def test_the_network_goes_after_the_first_call(hub, mm):
+    """The real model where it is here, else a small one of its name."""
+    name = "sentence-transformers/all-MiniLM-L6-v2"
+    real = find_program().resolve().parent / "models/all-MiniLM-L6-v2"
+    files = ({str(path.relative_to(real)): path.read_bytes() for path in real.rglob("*") if path.is_file()}
+             if real.exists() else model_files())
+    repository = hub.add(name, files)
+    status, first, err = mm.run("embed", name, "hello", HF_HUB_DOWNLOAD_TIMEOUT="60")
+    assert status == 0, first + err
+    check_cache(mm.repository(name), repository)
+    assert all(model["problems"] == [] for model
+               in json.loads(mm.run("models", "verify", "--json")[1])["models"])
+    hub.close()
+    status, second, err = mm.run("embed", name, "hello")
+    assert status == 0, second + err
+    first, second = json.loads(first)["data"], json.loads(second)["data"]
+    assert second["embeddings"] == first["embeddings"] and second["revision"] == repository.head
+    assert first["timing"]["download_ms"] > 0 and second["timing"]["download_ms"] == 0
 
 
 def test_one_download_for_many_callers(hub, mm, repository, session):
