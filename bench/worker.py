@@ -2,6 +2,7 @@
 """One peer in one process. JSON lines: a request a line on stdin, an answer a line on stdout.
 
 {"op": "load", "peer", "source", "converted", "dtype", "threads"}   {"op": "tune", "texts", "batches", "finals"}
+{"op": "generate", "sources", "beams", "tokens"}   (token ids to token ids, by a peer of generators.py)
 {"op": "run", "texts", "setting", "save"?}   {"op": "latency", "text", "count", "setting"}   {"op": "peak", "dtype"}
 `texts` is a list. Times are seconds from texts to a numpy array. With --first PEER SOURCE CONVERTED DTYPE THREADS SETTING
 TEXT the process prints one vector and ends: the cold start.
@@ -13,6 +14,7 @@ import time
 
 import numpy as np
 
+from generators import GENERATORS
 from peers import PEERS
 
 
@@ -71,12 +73,15 @@ def peak(dtype, threads):
 def answer(state, request):
     op = request["op"]
     if op == "load":
-        kind = PEERS[request["peer"]]
+        kind = PEERS.get(request["peer"]) or GENERATORS[request["peer"]]
         state["peer"] = kind(request["source"], request["converted"], request["dtype"], request["threads"])
         return {"threads": request["threads"]}
     if op == "peak":
         return peak(request["dtype"], request["threads"])
     peer = state["peer"]
+    if op == "generate":
+        seconds, found = timed(lambda: peer.generate(request["sources"], request["beams"], request["tokens"]))
+        return {"seconds": seconds, "sequences": found}
     if op == "tune":
         return tune(peer, request["texts"], request["batches"], request["finals"])
     if op == "latency":
