@@ -91,7 +91,7 @@ static void test_tokenize_errors(void **state) {
         {"{\"ids\": [1], \"text\": \"a\"}", MM_STATUS_INVALID_PARAMETER},
         {"{\"texts\": {}}", MM_STATUS_INVALID_PARAMETER},
         {"{\"texts\": [\"a\"], \"text\": \"a\"}", MM_STATUS_INVALID_PARAMETER},
-        {"{\"text\": \"a\", \"truncation\": {\"max_length\": 0}}", MM_STATUS_INVALID_PARAMETER},
+        {"{\"text\": \"a\", \"truncation\": {\"max_length\": -1}}", MM_STATUS_INVALID_PARAMETER},
         {"{\"text\": \"a\", \"padding\": {\"length\": -1}}", MM_STATUS_INVALID_PARAMETER},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
