@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Texts through the tokenizers of tests/text/data. The first two bytes of the input choose the
+// Texts through tokenizers of tests/text/data. The first two bytes of the input choose the
 // tokenizer and the options, the rest is the text, and behind a byte FF the pair.
 //
 // Covers: src/text/assemble.c src/text/encoding.c src/text/padding.c src/text/truncation.c
@@ -23,7 +23,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { TOKENIZERS = 15 };
+enum { TOKENIZERS = 18 };
 static mm_tokenizer *tokenizers[TOKENIZERS];
 
 static void require(bool truth) {
@@ -36,20 +36,31 @@ static void close_all(void) {
         mm_tokenizer_free(tokenizers[i]);
 }
 
+static void open_json(mm_tokenizer **out, const char *path) {
+    char *json;
+    size_t length;
+    require(mm_file_read(&json, &length, path, 1 << 20, NULL) == MM_STATUS_OK);
+    require(mm_tokenizer_parse(out, json, length, path, NULL) == MM_STATUS_OK);
+    mm_free(json);
+}
+
 static void open_all(void) {
     static const char *const names[TOKENIZERS] = {
-        "bert-uncased",     "bert-plain",    "added",       "forms",
-        "accents",          "words",         "byte-bpe",    "byte-bpe-prefix",
-        "byte-bpe-partial", "suffix-bpe",    "prefix-bpe",  "fallback-bpe",
-        "unigram-t5",       "unigram-bytes", "unigram-bare"};
+        "bert-uncased",    "bert-plain",      "added",
+        "forms",           "accents",         "words",
+        "byte-bpe",        "byte-bpe-prefix", "byte-bpe-partial",
+        "suffix-bpe",      "prefix-bpe",      "fallback-bpe",
+        "unigram-t5",      "unigram-bytes",   "unigram-bare",
+        "numbered-marian", "numbered-m2m100", "numbered-m2m100-special"};
     for (int i = 0; i < TOKENIZERS; i++) {
-        char path[1024];
-        snprintf(path, sizeof(path), MM_TESTS_DIR "/text/data/%s/tokenizer.json", names[i]);
-        char *json;
-        size_t length;
-        require(mm_file_read(&json, &length, path, 1 << 20, NULL) == MM_STATUS_OK);
-        require(mm_tokenizer_parse(&tokenizers[i], json, length, path, NULL) == MM_STATUS_OK);
-        mm_free(json);
+        char path[1024], folder[1000];
+        snprintf(folder, sizeof(folder), MM_TESTS_DIR "/text/data/%s", names[i]);
+        snprintf(path, sizeof(path), "%s/tokenizer.json", folder);
+        if (mm_file_exists(path))
+            open_json(&tokenizers[i], path);
+        else
+            require(mm_tokenizer_open(&tokenizers[i], folder, NULL) == MM_STATUS_OK);
+        require(!mm_tokenizer_cleans_up(tokenizers[i]) && mm_tokenizer_kind(tokenizers[i])[0]);
     }
     atexit(close_all);
 }

@@ -409,7 +409,7 @@ def encode():
              "[MASK] <new>  <l> <r>  <b> x<w> UP", "a\0b\tc\u200d\ufeff\ufffd", "\u302e\u0316\u08d4\u0301" * 20,
              "``ll`` 12 3.4", "\u0130\u03a3\u00df \ufb01\u2460", "x" * 130, "  "]
     for number, text in enumerate(texts):
-        for kind in range(12):
+        for kind in (*range(12), 15, 16, 17):
             yield bytes([kind, (number * 37 + kind) % 256]) + text.encode() + \
                 (b"\xff" + texts[kind % 10].encode() if number % 2 else b"")
     yield b"\0\0a\xed\xa0\x80"
