@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the Hub, or whoever stands in its place, answers. The first byte chooses what is asked: a
-// file, the commit of a revision, or the list of files, and whether a token is sent. Behind it
-// follow the answers, with the bytes FF 00 FF between them: status, headers and body, as they go
-// over the wire.
+// file, the commit of a revision, the list of files or whose the token is, and whether one is sent.
+// Behind it follow the answers, with the bytes FF 00 FF between them: status, headers and body, as
+// they go over the wire.
 //
 // Covers: src/hub/hub_http.c src/hub/hub_answer.c src/hub/hub_client.c
 #include "answers.h"
@@ -18,7 +18,7 @@ typedef struct input {
     frame_part answers;
 } input;
 
-enum { ASK_FILE, ASK_COMMIT, ASK_LIST, QUESTIONS };
+enum { ASK_FILE, ASK_COMMIT, ASK_LIST, QUESTIONS, ASK_ACCOUNT = 128 };
 
 static char endpoint[] = "http://hub.test", token[] = "hf_secret";
 static bool waiting; // before another try: all further ones are cancelled
@@ -97,6 +97,18 @@ static mm_status ask_list(mm_hub_client *client, mm_error *error) {
     return status;
 }
 
+// Over a second connection, as the parts of a large file come.
+static mm_status ask_account(mm_hub_client *client, mm_error *error) {
+    mm_hub_client other;
+    json_t *account = NULL;
+    mm_status status = mm_hub_client_share(&other, client, client->watch, error);
+    if (!status)
+        status = mm_hub_client_account(&account, &other, error);
+    json_decref(account);
+    mm_hub_client_close(&other);
+    return status;
+}
+
 static mm_status ask(const void *payload, mm_error *error) {
     const input *own = payload;
     const mm_hub_access access = {.endpoint = endpoint,
@@ -105,19 +117,19 @@ static mm_status ask(const void *payload, mm_error *error) {
                                   .idle_seconds = 8};
     const mm_log log = {note_waiting, NULL, MM_LOG_DEBUG};
     const mm_hub_watch watch = {.cancelled = is_cancelled, .log = &log};
-    mm_hub_client client = {
-        .access = &access, .watch = &watch, .name = "org/model", .revision = "refs/pr/1"};
-    client.token = access.token ? mm_strdup(token) : NULL;
-    mm_status status = access.token && !client.token ? mm_fail_memory(error, "a token")
-                                                     : mm_http_create(&client.http, error);
-    if (status) {
-        mm_hub_client_close(&client);
+    mm_hub_client client;
+    mm_status status = mm_hub_client_open(&client, &access, NULL, &watch, error);
+    if (status)
         return status;
-    }
+    client.name = "org/model";
+    client.revision = "refs/pr/1";
     waiting = false;
     known = memmem(own->answers.data, own->answers.size, token, strlen(token)) != NULL;
     answers_begin(own->answers);
-    switch (own->choice % QUESTIONS) {
+    switch (own->choice < ASK_ACCOUNT ? own->choice % QUESTIONS : ASK_ACCOUNT) {
+    case ASK_ACCOUNT:
+        status = ask_account(&client, error);
+        break;
     case ASK_FILE:
         status = ask_file(&client, error);
         break;

@@ -88,7 +88,7 @@ def http(status, body="", reason="x", **headers):
     return f"HTTP/1.1 {status} {reason}\r\n{head}\r\n{body}".encode()
 
 
-FILE, COMMIT, LIST, WITH_TOKEN = 0, 1, 2, 3
+FILE, COMMIT, LIST, WITH_TOKEN, ACCOUNT = 0, 1, 2, 3, 128
 
 
 def ask(question, *answers):
@@ -139,6 +139,11 @@ def answers():
         yield ask(COMMIT, http(200, text))
     yield ask(COMMIT, http(503, "", Retry_After=0), http(200, sha))
     yield ask(COMMIT + WITH_TOKEN, http(404, "", X_Error_Code="RevisionNotFound"))
+    for question in (ACCOUNT, ACCOUNT + WITH_TOKEN):
+        yield ask(question, http(200, '{"name": "x"}'))
+        yield ask(question, http(401, '{"error": "Invalid credentials"}'))
+        for number in (1, 2, 3, 5):
+            yield failing(ask(question, http(200, '{"name": "x"}')), number)
     yield ask(LIST, http(200, listed))
     for link in ('<http://hub.test/2>; rel="next"', '</2>; rel="next"', '<https://huggingface.co/2>; rel="next"',
                  '<http://evil.test/2>; rel="next"', 'rel="next"', '<x; rel="next"', '> <y rel="next"',

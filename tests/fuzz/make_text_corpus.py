@@ -412,6 +412,9 @@ def encode():
         for kind in (*range(12), 15, 16, 17):
             yield bytes([kind, (number * 37 + kind) % 256]) + text.encode() + \
                 (b"\xff" + texts[kind % 10].encode() if number % 2 else b"")
+    for way in range(9):  # strides and strategies
+        yield bytes([18 * way, 6 << 2 | 1]) + b"the and the and the\xffa the and a the"
+        yield bytes([18 * way + 15, 5 << 2]) + b"he an the\xffa"
     yield b"\0\0a\xed\xa0\x80"
 
 
