@@ -220,6 +220,7 @@ MM_API size_t mm_result_dimension(const mm_result *result); // values a vector
 MM_API const float *mm_result_vectors(const mm_result *result);
 MM_API size_t mm_result_tokens(const mm_result *result, size_t index); // after truncation
 MM_API bool mm_result_truncated(const mm_result *result, size_t index);
+MM_API bool mm_result_cached(const mm_result *result, size_t index); // the embedding cache had it
 MM_API const int32_t *mm_result_ids(const mm_result *result, size_t index,
                                     size_t *count); // return_ids
 // Text generation: num_return_sequences texts for each input, input by input, best first.

@@ -168,18 +168,47 @@ static bool same_text(const char *a, const char *b) {
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-bool mm_deployment_attach_known(mm_job *job, const char *name, const char *revision,
-                                mm_compute_dtype dtype, mm_status *status, mm_error *error) {
-    mm_manager *manager = job->manager;
-    pthread_mutex_lock(&manager->lock);
+static mm_deployment *find_locked(const mm_manager *manager, const mm_hub_model *model,
+                                  mm_compute_dtype dtype) {
+    mm_deployment *at = manager->deployments;
+    while (at && !(at->dtype == dtype && strcmp(at->model.name, model->name) == 0 &&
+                   same_text(at->model.commit, model->commit)))
+        at = at->next;
+    return at;
+}
+
+mm_deployment *mm_deployment_ready_locked(const mm_manager *manager, const char *name,
+                                          const char *revision, mm_compute_dtype dtype) {
     mm_deployment *at = manager->deployments;
     while (at && !(at->dtype == dtype && at->state == MM_DEPLOYMENT_READY &&
                    strcmp(at->asked, name) == 0 && same_text(at->asked_revision, revision)))
         at = at->next;
-    if (at)
-        *status = attach_locked(job, at, error);
+    return at;
+}
+
+bool mm_deployment_attach_known(mm_job *job, const char *name, const char *revision,
+                                mm_compute_dtype dtype, mm_status *status, mm_error *error) {
+    mm_manager *manager = job->manager;
+    pthread_mutex_lock(&manager->lock);
+    mm_deployment *known = mm_deployment_ready_locked(manager, name, revision, dtype);
+    if (known)
+        *status = attach_locked(job, known, error);
     pthread_mutex_unlock(&manager->lock);
-    return at != NULL;
+    return known != NULL;
+}
+
+mm_status mm_deployment_apply_locked(mm_manager *manager, const mm_hub_model *model,
+                                     mm_compute_dtype dtype, const mm_request *request,
+                                     mm_error *error) {
+    mm_deployment *at = find_locked(manager, model, dtype);
+    if (!at || at->state != MM_DEPLOYMENT_READY)
+        return MM_STATUS_OK;
+    mm_status status = apply_locked(at, request, error);
+    if (!status && at->wanted_workers != mm_workers_on_locked(at))
+        (void)mm_workers_set_locked(at, at->wanted_workers);
+    if (!status)
+        mm_timer_schedule_locked(manager, mm_deployment_expiry_locked(at));
+    return status;
 }
 
 mm_status mm_deployment_attach(mm_job *job, mm_hub_model *model, mm_compute_dtype dtype,
@@ -189,10 +218,7 @@ mm_status mm_deployment_attach(mm_job *job, mm_hub_model *model, mm_compute_dtyp
     pthread_mutex_lock(&manager->lock);
     if (manager->closing)
         status = mm_fail(error, MM_STATUS_CANCELLED, "the manager is shutting down");
-    mm_deployment *at = manager->deployments;
-    while (at && !(at->dtype == dtype && strcmp(at->model.name, model->name) == 0 &&
-                   same_text(at->model.commit, model->commit)))
-        at = at->next;
+    mm_deployment *at = find_locked(manager, model, dtype);
     if (!at && !status) {
         prune_locked(manager);
         status = create(&at, job, model, dtype, error);

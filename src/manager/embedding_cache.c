@@ -13,23 +13,19 @@
 
 enum { SHARDS = 16, FIRST_BUCKETS = 16 };
 
-typedef struct pending_waiter {
-    mm_cache_waiter waiter;
-    struct pending_waiter *next;
-} pending_waiter;
-
 // A vector, or a claim of one (then neither listed by use nor counted).
 typedef struct entry {
     mm_cache_key key;
     struct entry *next;          // in its bucket
     struct entry *newer, *older; // by last use
-    pending_waiter *waiters;     // of a claim
+    mm_cache_waiter *waiters;    // of a claim
     uint64_t used;               // the clock's number
     int64_t expires_ns;
     size_t dimension;
     int32_t tokens;
     bool is_claim;
     bool truncated;
+    const char *prompt; // behind the values, or NULL
     float values[];
 } entry;
 
@@ -81,7 +77,8 @@ void mm_embedding_cache_free(mm_embedding_cache *cache) {
 }
 
 static size_t bytes_of(const entry *item) {
-    return sizeof(*item) + item->dimension * sizeof(item->values[0]);
+    return sizeof(*item) + item->dimension * sizeof(item->values[0]) +
+           (item->prompt ? strlen(item->prompt) + 1 : 0);
 }
 
 // ---- One shard's table -------------------------------------------------------------------------
@@ -97,7 +94,7 @@ static shard *shard_of(mm_embedding_cache *cache, const mm_cache_key *key) {
 }
 
 // The link that points to the key's entry, or to where it would be.
-static entry **find_locked(shard *own, const mm_cache_key *key) {
+static entry **find_locked(const shard *own, const mm_cache_key *key) {
     entry **at = &own->buckets[hash_of(key) & (own->bucket_count - 1)];
     while (*at && memcmp((*at)->key.digest, key->digest, sizeof(key->digest)) != 0)
         at = &(*at)->next;
@@ -206,14 +203,17 @@ static mm_cache_answer hit_locked(mm_embedding_cache *cache, shard *own, entry *
     return MM_CACHE_HIT;
 }
 
-static mm_cache_answer wait_locked(entry *claim, const mm_cache_waiter *waiter) {
-    if (!waiter)
-        return MM_CACHE_PENDING;
-    pending_waiter *pending = mm_malloc(sizeof(*pending));
-    if (!pending)
-        return MM_CACHE_FULL;
-    *pending = (pending_waiter){*waiter, claim->waiters};
-    claim->waiters = pending;
+// NULL when there is none, or none that is young enough.
+static entry *vector_locked(const shard *own, const mm_cache_key *key, int64_t now_ns) {
+    entry *found = own->bucket_count ? *find_locked(own, key) : NULL;
+    return found && !found->is_claim && found->expires_ns > now_ns ? found : NULL;
+}
+
+static mm_cache_answer wait_locked(entry *claim, mm_cache_waiter *waiter) {
+    if (waiter) {
+        waiter->next = claim->waiters;
+        claim->waiters = waiter;
+    }
     return MM_CACHE_PENDING;
 }
 
@@ -228,7 +228,7 @@ static mm_cache_answer claim_locked(shard *own, const mm_cache_key *key) {
 }
 
 mm_cache_answer mm_embedding_cache_claim(mm_embedding_cache *cache, const mm_cache_key *key,
-                                         mm_cached_vector *out, const mm_cache_waiter *waiter,
+                                         mm_cached_vector *out, mm_cache_waiter *waiter,
                                          int64_t now_ns) {
     shard *own = shard_of(cache, key);
     mm_cache_answer answer = MM_CACHE_FULL;
@@ -250,8 +250,34 @@ mm_cache_answer mm_embedding_cache_claim(mm_embedding_cache *cache, const mm_cac
     return answer;
 }
 
-// Takes the claim out of its shard and puts `vector` there unless NULL, then wakes who waited.
-static void end_claim(mm_embedding_cache *cache, const mm_cache_key *key, entry *vector) {
+bool mm_embedding_cache_get(mm_embedding_cache *cache, const mm_cache_key *key,
+                            mm_cached_vector *out, int64_t now_ns) {
+    shard *own = shard_of(cache, key);
+    pthread_mutex_lock(&own->lock);
+    entry *found = vector_locked(own, key, now_ns);
+    bool there = found && found->dimension == out->dimension;
+    if (there)
+        (void)hit_locked(cache, own, found, out);
+    pthread_mutex_unlock(&own->lock);
+    cache->hits += there;
+    return there;
+}
+
+size_t mm_embedding_cache_look(mm_embedding_cache *cache, const mm_cache_key *key, char **prompt,
+                               int64_t now_ns) {
+    shard *own = shard_of(cache, key);
+    pthread_mutex_lock(&own->lock);
+    const entry *found = vector_locked(own, key, now_ns);
+    size_t length = found ? found->dimension : 0;
+    if (prompt)
+        *prompt = found && found->prompt ? mm_strdup(found->prompt) : NULL;
+    pthread_mutex_unlock(&own->lock);
+    return length;
+}
+
+// Takes the claim out of its shard and puts `vector` there unless NULL.
+static mm_cache_waiter *end_claim(mm_embedding_cache *cache, const mm_cache_key *key,
+                                  entry *vector) {
     shard *own = shard_of(cache, key);
     pthread_mutex_lock(&own->lock);
     entry **at = find_locked(own, key);
@@ -264,19 +290,17 @@ static void end_claim(mm_embedding_cache *cache, const mm_cache_key *key, entry 
         cache->bytes += bytes_of(vector);
     }
     pthread_mutex_unlock(&own->lock);
-    for (pending_waiter *waiting = claim->waiters, *next; waiting; waiting = next) {
-        next = waiting->next;
-        waiting->waiter.ready(waiting->waiter.payload);
-        mm_free(waiting);
-    }
+    mm_cache_waiter *waiters = claim->waiters;
     mm_free(claim);
+    return waiters;
 }
 
 static entry *copy_vector(const mm_embedding_cache *cache, const mm_cache_key *key,
                           const mm_cached_vector *vector, int64_t now_ns) {
+    size_t prompt_size = vector->prompt ? strlen(vector->prompt) + 1 : 0;
     size_t size;
     if (!mm_size_mul(&size, vector->dimension, sizeof(float)) ||
-        !mm_size_add(&size, size, sizeof(entry)))
+        !mm_size_add(&size, size, sizeof(entry) + prompt_size))
         return NULL;
     entry *item = mm_malloc(size);
     if (!item)
@@ -287,21 +311,23 @@ static entry *copy_vector(const mm_embedding_cache *cache, const mm_cache_key *k
                     .truncated = vector->truncated};
     item->expires_ns = now_ns > INT64_MAX - cache->ttl_ns ? INT64_MAX : now_ns + cache->ttl_ns;
     memcpy(item->values, vector->values, vector->dimension * sizeof(float));
+    if (vector->prompt)
+        item->prompt = memcpy(item->values + vector->dimension, vector->prompt, prompt_size);
     return item;
 }
 
-void mm_embedding_cache_publish(mm_embedding_cache *cache, const mm_cache_key *key,
-                                const mm_cached_vector *vector, int64_t now_ns) {
+mm_cache_waiter *mm_embedding_cache_publish(mm_embedding_cache *cache, const mm_cache_key *key,
+                                            const mm_cached_vector *vector, int64_t now_ns) {
     entry *item = copy_vector(cache, key, vector, now_ns);
     if (item && !reserve(cache)) {
         mm_free(item);
         item = NULL;
     }
-    end_claim(cache, key, item);
+    return end_claim(cache, key, item);
 }
 
-void mm_embedding_cache_abandon(mm_embedding_cache *cache, const mm_cache_key *key) {
-    end_claim(cache, key, NULL);
+mm_cache_waiter *mm_embedding_cache_abandon(mm_embedding_cache *cache, const mm_cache_key *key) {
+    return end_claim(cache, key, NULL);
 }
 
 void mm_embedding_cache_statistics(mm_cache_statistics *out, const mm_embedding_cache *cache) {

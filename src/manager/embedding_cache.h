@@ -4,8 +4,8 @@
 // requests is computed once.
 //
 // Any thread may call any function at the same time. There are 16 shards, each with a lock of its
-// own that is held for a few hash steps and a copy; no other lock is taken under it, and no
-// callback is called. `now_ns` is the caller's clock, so that time can be injected.
+// own that is held for a few hash steps and a copy, and under which no other is taken. `now_ns` is
+// the caller's clock, so that time can be injected.
 #ifndef MM_MANAGER_EMBEDDING_CACHE_H
 #define MM_MANAGER_EMBEDDING_CACHE_H
 
@@ -27,19 +27,19 @@ typedef struct mm_cached_vector {
     size_t dimension;
     int32_t tokens;
     bool truncated;
+    const char *prompt; // in front of the text, or NULL; not among what a hit copies
 } mm_cached_vector;
 
-// Who asked for a vector that another one is computing. `ready` is called once, from the thread
-// that publishes or abandons the claim, with no lock of the cache held; then ask again.
+// Who asked for a vector that another one is computing; the caller's memory until the claim ends.
 typedef struct mm_cache_waiter {
-    void (*ready)(void *payload);
+    struct mm_cache_waiter *next;
     void *payload;
 } mm_cache_waiter;
 
 typedef enum mm_cache_answer {
     MM_CACHE_HIT,     // the vector was copied
     MM_CACHE_CLAIMED, // not there: the caller computes it, then publishes or abandons it
-    MM_CACHE_PENDING, // somebody has claimed it; the waiter, if any, will be called
+    MM_CACHE_PENDING, // somebody has claimed it; with a waiter, the end of the claim will name it
     MM_CACHE_FULL,    // not there and no memory to remember the claim: compute it, publish nothing
 } mm_cache_answer;
 
@@ -52,13 +52,21 @@ void mm_embedding_cache_free(mm_embedding_cache *cache);
 // Whether the vector is there; copies it into `out` if so and counts as a use. `out->dimension`
 // says what the caller expects: a vector of another length counts as not there.
 mm_cache_answer mm_embedding_cache_claim(mm_embedding_cache *cache, const mm_cache_key *key,
-                                         mm_cached_vector *out, const mm_cache_waiter *waiter,
+                                         mm_cached_vector *out, mm_cache_waiter *waiter,
                                          int64_t now_ns);
-// Ends a claim with its vector, which may push out others. Out of memory: as abandoning it.
-void mm_embedding_cache_publish(mm_embedding_cache *cache, const mm_cache_key *key,
-                                const mm_cached_vector *vector, int64_t now_ns);
+// The same without claiming: false when the vector is not there.
+bool mm_embedding_cache_get(mm_embedding_cache *cache, const mm_cache_key *key,
+                            mm_cached_vector *out, int64_t now_ns);
+// What can be said of a vector without using it: its length, 0 when it is not there, and its prompt
+// (unless `prompt` is NULL), which the caller frees; NULL too when memory is out.
+size_t mm_embedding_cache_look(mm_embedding_cache *cache, const mm_cache_key *key, char **prompt,
+                               int64_t now_ns);
+// Ends a claim with its vector, which may push out others (out of memory: it is just not kept).
+// Returns those who waited for it: they may ask again.
+mm_cache_waiter *mm_embedding_cache_publish(mm_embedding_cache *cache, const mm_cache_key *key,
+                                            const mm_cached_vector *vector, int64_t now_ns);
 // Ends a claim without one: the computation failed or was given up.
-void mm_embedding_cache_abandon(mm_embedding_cache *cache, const mm_cache_key *key);
+mm_cache_waiter *mm_embedding_cache_abandon(mm_embedding_cache *cache, const mm_cache_key *key);
 
 typedef struct mm_cache_statistics {
     uint64_t entries, hits, misses, bytes; // bytes: all that the entries take

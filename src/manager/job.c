@@ -103,6 +103,8 @@ void mm_job_detach_locked(mm_job *job) {
     job->owned = false;
     if (!deployment)
         return;
+    if (job->kind->abandon_locked)
+        job->kind->abandon_locked(job);
     job->deployment = NULL;
     deployment->users--;
     deployment->last_used_ns = mm_clock_now_ns();
@@ -160,29 +162,55 @@ void mm_job_restart_locked(mm_job *job) {
         mm_service_push_locked(job);
 }
 
+// ---- Texts of other jobs -----------------------------------------------------------------------
+
+void mm_job_await(mm_job *job, long texts) {
+    pthread_mutex_lock(&job->manager->lock);
+    job->awaited += texts; // which may have been counted down already
+    pthread_mutex_unlock(&job->manager->lock);
+}
+
+void mm_job_rest_locked(mm_job *job) {
+    job->owned = false;
+    if (job->awaited > 0)
+        job->state = MM_JOB_AWAITING;
+    else
+        mm_job_resume_locked(job);
+}
+
+void mm_jobs_wake_locked(mm_cache_waiter *waiters) {
+    for (mm_cache_waiter *next; waiters; waiters = next) {
+        mm_job *job = waiters->payload;
+        next = waiters->next; // the job's memory
+        if (--job->awaited == 0 && job->state == MM_JOB_AWAITING)
+            mm_job_resume_locked(job);
+        mm_job_release(job);
+    }
+}
+
 // ---- Blocking ----------------------------------------------------------------------------------
+
+// The step that is due, without the lock.
+static void step_locked(mm_job *job, void (*step)(mm_job *job)) {
+    job->owned = true;
+    pthread_mutex_unlock(&job->manager->lock);
+    step(job);
+    pthread_mutex_lock(&job->manager->lock);
+}
 
 // The steps a service thread would take, on the caller's thread.
 static void walk(mm_job *job) {
     mm_manager *manager = job->manager;
     pthread_mutex_lock(&manager->lock);
     enlist_locked(job);
-    do { // a second time behind a download
-        job->owned = true;
-        pthread_mutex_unlock(&manager->lock);
-        mm_job_start(job);
-        pthread_mutex_lock(&manager->lock);
-        while (job->state == MM_JOB_FETCHING || job->state == MM_JOB_WAITING)
+    while (job->state != MM_JOB_DONE) {
+        if (job->state == MM_JOB_STARTING)
+            step_locked(job, mm_job_start);
+        else if (job->state == MM_JOB_PREPARING)
+            step_locked(job, mm_job_prepare);
+        else
             pthread_cond_wait(&job->wake, &manager->lock);
-    } while (job->state == MM_JOB_STARTING);
-    if (job->state == MM_JOB_PREPARING) {
-        job->owned = true;
-        pthread_mutex_unlock(&manager->lock);
-        mm_job_prepare(job);
-        pthread_mutex_lock(&manager->lock);
     }
-    while (job->state != MM_JOB_DONE)
-        pthread_cond_wait(&job->wake, &manager->lock);
     bool expires = job->expires;
     pthread_mutex_unlock(&manager->lock);
     if (expires)

@@ -30,6 +30,8 @@ typedef struct attempt {
     mm_task_model *model; // NULL without an error: nobody wants it any more
     double seconds;       // of work, without waiting for memory
     bool refused;         // by the budget
+    bool stamped;
+    mm_cache_key stamp; // of the files, from before they were read
 } attempt;
 
 static mm_status open_model(mm_task_model **out, const mm_deployment *deployment, mm_error *error) {
@@ -69,6 +71,7 @@ static bool is_wanted(mm_deployment *deployment, const mm_task_model *model) {
 static mm_status load(attempt *out, mm_deployment *deployment, mm_error *error) {
     *out = (attempt){0};
     int64_t begun = mm_clock_now_ns();
+    out->stamped = mm_directory_stamp(&out->stamp, deployment->model.directory);
     mm_status status = open_model(&out->model, deployment, error);
     int64_t opened = mm_clock_now_ns();
     if (status)
@@ -110,8 +113,11 @@ static void fail_locked(mm_deployment *deployment, const mm_error *error) {
         mm_job_finish_locked(deployment->waiting.first, error->status, error);
 }
 
-static void succeed_locked(mm_deployment *deployment, mm_task_model *model) {
-    deployment->loaded = model;
+static void succeed_locked(mm_deployment *deployment, const attempt *made) {
+    deployment->loaded = made->model;
+    if (made->stamped)
+        mm_fingerprint_note_locked(deployment->manager, &deployment->model, deployment->dtype,
+                                   &made->stamp, mm_task_model_fingerprint(made->model));
     deployment->state = MM_DEPLOYMENT_READY;
     deployment->loads++;
     deployment->last_used_ns = mm_clock_now_ns();
@@ -150,7 +156,7 @@ static bool load_once(mm_deployment *deployment) {
     if (status)
         fail_locked(deployment, &error);
     else if (wanted)
-        succeed_locked(deployment, made.model);
+        succeed_locked(deployment, &made);
     else if (!again)
         deployment->state = MM_DEPLOYMENT_UNLOADED;
     pthread_cond_broadcast(&deployment->changed);

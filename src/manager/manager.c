@@ -4,6 +4,7 @@
 #include "manager/machine.h"
 #include "manager/state.h"
 
+#include <math.h>
 #include <string.h>
 
 #ifndef MM_VERSION_TEXT
@@ -90,6 +91,10 @@ static mm_status derive(mm_manager *manager, mm_error *error) {
     if (!status)
         status = mm_hub_access_read(&manager->access, variable, settings, error);
     manager->access.offline |= mm_settings_boolean(settings, MM_SETTING_OFFLINE_INDEX);
+    if (!status && mm_settings_boolean(settings, MM_SETTING_CACHE_ENABLED_INDEX))
+        status = mm_embedding_cache_create(
+            &manager->cache, (size_t)mm_settings_integer(settings, MM_SETTING_CACHE_SIZE_INDEX),
+            mm_settings_number(settings, MM_SETTING_CACHE_TTL_INDEX, INFINITY), error);
     manager->places = (mm_hub_places){
         .models_dir = mm_settings_text(settings, MM_SETTING_MODELS_DIR_INDEX),
         .hub_cache = manager->hub_cache,
@@ -197,6 +202,8 @@ void mm_manager_free(mm_manager *manager) {
     mm_timer_join(manager);
     mm_service_join(manager);
     mm_fetches_free(manager);
+    mm_fingerprints_free(manager);
+    mm_embedding_cache_free(manager->cache);
     mm_backend_free(manager->cpu);
     mm_settings_free(manager->settings);
     mm_free(manager->hub_cache);

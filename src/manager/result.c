@@ -9,6 +9,7 @@ void mm_result_free(mm_result *result) {
     mm_free(result->vectors);
     mm_free(result->tokens);
     mm_free(result->truncated);
+    mm_free(result->cached);
     mm_free(result->ids);
     mm_free(result->starts);
     mm_free(result->prompt);
@@ -20,6 +21,19 @@ void mm_result_free(mm_result *result) {
     mm_free(result->fingerprint);
     mm_free(result->id);
     mm_free(result);
+}
+
+mm_status mm_result_make_rows(mm_result *result, size_t dimension, mm_error *error) {
+    size_t values;
+    result->dimension = dimension;
+    if (!mm_size_mul(&values, result->count, dimension))
+        return mm_fail_memory(error, "the vectors");
+    result->vectors = mm_array_realloc(NULL, values, sizeof(*result->vectors));
+    result->tokens = mm_calloc(result->count, sizeof(*result->tokens));
+    result->truncated = mm_calloc(result->count, sizeof(*result->truncated));
+    result->cached = mm_calloc(result->count, sizeof(*result->cached));
+    bool ok = result->vectors && result->tokens && result->truncated && result->cached;
+    return ok ? MM_STATUS_OK : mm_fail_memory(error, "the vectors");
 }
 
 size_t mm_result_count(const mm_result *result) {
@@ -40,6 +54,10 @@ size_t mm_result_tokens(const mm_result *result, size_t index) {
 
 bool mm_result_truncated(const mm_result *result, size_t index) {
     return index < result->count && result->truncated[index];
+}
+
+bool mm_result_cached(const mm_result *result, size_t index) {
+    return index < result->count && result->cached && result->cached[index];
 }
 
 const int32_t *mm_result_ids(const mm_result *result, size_t index, size_t *count) {

@@ -21,6 +21,7 @@ struct mm_result {
     size_t dimension;
     float *vectors; // [count * dimension]
     char *prompt;   // or NULL
+    bool *cached;   // [count] that were known already; NULL = none
     // Text generation: the same number of texts for each input, input by input.
     mm_generated generated;
     mm_buffer text;    // all of them, each with a NUL behind
@@ -42,6 +43,8 @@ struct mm_result {
     double keep_alive_minutes; // -1 = never
 };
 
+// Room for the vectors of result->count texts of this length, and what is told of each.
+mm_status mm_result_make_rows(mm_result *result, size_t dimension, mm_error *error);
 // Appends the Result without a newline; false when memory is out.
 bool mm_result_write(mm_buffer *out, const mm_result *result);
 // The Result of a failure; `id` (may be NULL) is echoed.

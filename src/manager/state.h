@@ -6,7 +6,9 @@
 // taken under it, so there is no lock order to keep. Functions named ..._locked want it held.
 //
 // A job's way: STARTING (name resolved) -> FETCHING (downloaded) -> STARTING -> WAITING (model
-// loads) -> PREPARING (tokenised) -> QUEUED -> RUNNING (on a worker) -> DONE. It may become DONE
+// loads) -> PREPARING (tokenised) -> QUEUED -> RUNNING (on a worker) -> DONE. Where other jobs
+// compute some of its texts it is AWAITING them before or instead of that, then PREPARING again;
+// what the cache answers whole goes from STARTING straight to DONE. It may become DONE
 // from any state: timeout, cancel, release, shutdown. A job that is `owned` is in the hands of a
 // thread, which lets go of the deployment itself when it finds the job DONE; who finishes a job
 // that is not owned does it.
@@ -16,6 +18,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "hub/hub_client.h"
+#include "manager/embedding_cache.h"
 #include "manager/request.h"
 #include "manager/result.h"
 #include "manager/settings.h"
@@ -26,8 +29,9 @@
 #include <stdatomic.h>
 
 typedef struct mm_deployment mm_deployment;
-typedef struct mm_fetch mm_fetch;         // fetch.c
-typedef struct mm_workplace mm_workplace; // worker.c
+typedef struct mm_fetch mm_fetch;             // fetch.c
+typedef struct mm_fingerprint mm_fingerprint; // fingerprints.c
+typedef struct mm_workplace mm_workplace;     // worker.c
 
 // ---- Jobs --------------------------------------------------------------------------------------
 
@@ -38,6 +42,7 @@ typedef enum mm_job_state {
     MM_JOB_PREPARING,
     MM_JOB_QUEUED,
     MM_JOB_RUNNING,
+    MM_JOB_AWAITING,
     MM_JOB_DONE,
 } mm_job_state;
 
@@ -63,6 +68,7 @@ struct mm_job {
     mm_fetch *fetch;              // (L) while FETCHING
     int64_t deadline_ns;          // (L) of timeout_ms; INT64_MAX = none
     int64_t queue_deadline_ns;    // (L) while QUEUED
+    long awaited;                 // (L) texts that other jobs compute for it
     mm_job *previous, *following; // (L) manager->jobs
     mm_job *next;                 // (L) service list, waiting list or a queue: in one at a time
     pthread_cond_t wake;          // mm_task only
@@ -74,7 +80,9 @@ struct mm_job {
     double download_ms;
     bool device_fallback;
     bool is_bulk;
-    void *work; // the kind's own: what it prepared for a worker
+    void *work;      // the kind's own: what it prepared for a worker
+    bool needs_run;  // the kind has work for a worker
+    bool needs_more; // and is to prepare again when what it awaits has come
     mm_result *result;
 };
 
@@ -156,22 +164,24 @@ struct mm_manager {
     size_t cpu_budget;         // bytes that models may take together
     mm_pull_callback progress; // may be NULL
     void *progress_payload;
+    mm_embedding_cache *cache; // or NULL: switched off
     char *hub_cache;
     mm_hub_places places;
     mm_hub_access access;
 
     pthread_mutex_t lock;
-    bool closing;               // (L)
-    size_t calls;               // (L) public calls under way
-    pthread_cond_t calls_done;  // closing waits for calls == 0
-    mm_backend *cpu;            // (L) created at first use, then fixed
-    bool warned_fallback;       // (L)
-    mm_deployment *deployments; // (L)
-    size_t planned_bytes;       // (L) of the budget, of all deployments
-    mm_deployment *reserving;   // (L) loads that want memory, first come, first served
-    pthread_cond_t memory_wake; // a model became idle or left, or a load is no longer wanted
-    mm_fetch *fetches;          // (L)
-    mm_job *jobs;               // (L) all that are not DONE
+    bool closing;                 // (L)
+    size_t calls;                 // (L) public calls under way
+    pthread_cond_t calls_done;    // closing waits for calls == 0
+    mm_backend *cpu;              // (L) created at first use, then fixed
+    bool warned_fallback;         // (L)
+    mm_deployment *deployments;   // (L)
+    size_t planned_bytes;         // (L) of the budget, of all deployments
+    mm_deployment *reserving;     // (L) loads that want memory, first come, first served
+    pthread_cond_t memory_wake;   // a model became idle or left, or a load is no longer wanted
+    mm_fetch *fetches;            // (L)
+    mm_fingerprint *fingerprints; // (L) of models that were loaded once
+    mm_job *jobs;                 // (L) all that are not DONE
 
     // Service threads start, prepare and deliver submitted jobs.
     mm_job_list service;                       // (L)
@@ -206,6 +216,13 @@ void mm_job_detach_locked(mm_job *job);
 void mm_job_resume_locked(mm_job *job);
 // The download is over: from the start again.
 void mm_job_restart_locked(mm_job *job);
+// So many texts more are computed by other jobs, each of which wakes it. By the owner.
+void mm_job_await(mm_job *job, long texts);
+// The owner has nothing to do before they are: ceases to own. Resumes at once when they are
+// already.
+void mm_job_rest_locked(mm_job *job);
+// Who waited for texts: resumes those that need wait no longer, and drops a reference for each.
+void mm_jobs_wake_locked(mm_cache_waiter *waiters);
 void mm_job_deliver(mm_job *job); // calls back
 // The steps of a job, by the thread that owns it (steps.c).
 void mm_job_start(mm_job *job);
@@ -215,6 +232,13 @@ void mm_job_prepare(mm_job *job);
 // Finds or creates the one the job needs and attaches the job, starting a load if need be.
 mm_status mm_deployment_attach(mm_job *job, mm_hub_model *model, mm_compute_dtype dtype,
                                mm_error *error);
+// One that is READY and was asked for by that name first, or NULL.
+mm_deployment *mm_deployment_ready_locked(const mm_manager *manager, const char *name,
+                                          const char *revision, mm_compute_dtype dtype);
+// What a request says of the model as such, where the model is loaded but not needed.
+mm_status mm_deployment_apply_locked(mm_manager *manager, const mm_hub_model *model,
+                                     mm_compute_dtype dtype, const mm_request *request,
+                                     mm_error *error);
 // Attaches to one already known by that Hub name; false when there is none.
 bool mm_deployment_attach_known(mm_job *job, const char *name, const char *revision,
                                 mm_compute_dtype dtype, mm_status *status, mm_error *error);
@@ -233,6 +257,18 @@ int64_t mm_deployment_expiry_locked(const mm_deployment *deployment);
 // Releases idle deployments whose keep_alive is over; with `zero_only` only those that have none.
 void mm_manager_expire(mm_manager *manager, bool zero_only);
 void mm_loader_start_locked(mm_deployment *deployment); // load.c
+
+// fingerprints.c
+// Remembers the fingerprint of a model that was loaded, for the files that make up `stamp`.
+void mm_fingerprint_note_locked(mm_manager *manager, const mm_hub_model *model,
+                                mm_compute_dtype dtype, const mm_cache_key *stamp,
+                                const char *fingerprint);
+// The fingerprint that was noted, if the model's files are still the same. Reads the directory.
+bool mm_fingerprint_recall(char out[MM_FINGERPRINT_DIGITS + 1], mm_manager *manager,
+                           const mm_hub_model *model, mm_compute_dtype dtype);
+// Names, sizes and times of a directory's files and those of its sub-directories.
+bool mm_directory_stamp(mm_cache_key *out, const char *directory);
+void mm_fingerprints_free(mm_manager *manager);
 
 // memory_budget.c
 // Promises `bytes` of the budget to a deployment that is LOADING, when room is there or was made:

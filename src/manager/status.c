@@ -77,15 +77,21 @@ mm_status mm_manager_status(char **out, mm_manager *manager, mm_error *error) {
     mm_buffer_init(&text, PTRDIFF_MAX);
     uint64_t total, available, used = 0;
     mm_machine_memory(&total, &available);
+    mm_cache_statistics cache = {0};
+    if (manager->cache)
+        mm_embedding_cache_statistics(&cache, manager->cache);
     pthread_mutex_lock(&manager->lock);
     bool ok = mm_buffer_putc(&text, '{') && put_models_locked(&text, manager, &used);
     pthread_mutex_unlock(&manager->lock);
     ok = ok && mm_buffer_printf(&text,
                                 ", \"devices\": [{\"device\": \"cpu\", \"bytes_total\": %llu, "
                                 "\"bytes_free\": %llu, \"bytes_used\": %llu}], \"cache\": "
-                                "{\"entries\": 0, \"hits\": 0, \"misses\": 0, \"bytes\": 0}}",
+                                "{\"entries\": %llu, \"hits\": %llu, \"misses\": %llu, "
+                                "\"bytes\": %llu}}",
                                 (unsigned long long)total, (unsigned long long)available,
-                                (unsigned long long)used);
+                                (unsigned long long)used, (unsigned long long)cache.entries,
+                                (unsigned long long)cache.hits, (unsigned long long)cache.misses,
+                                (unsigned long long)cache.bytes);
     *out = ok ? mm_buffer_detach(&text) : NULL;
     mm_buffer_free(&text);
     mm_manager_leave(manager);

@@ -60,6 +60,110 @@ static mm_status choose_dtype(mm_compute_dtype *out, mm_job *job, mm_error *erro
     return status;
 }
 
+// ---- Describing --------------------------------------------------------------------------------
+
+// What a Result says of its model; borrowed.
+typedef struct described_model {
+    const mm_hub_model *model;
+    const char *fingerprint;
+    mm_compute_dtype dtype;
+} described_model;
+
+static mm_status copy_text(char **out, const char *text, mm_error *error) {
+    *out = text ? mm_strdup(text) : NULL;
+    return text && !*out ? mm_fail_memory(error, "a result") : MM_STATUS_OK;
+}
+
+// Everything of the result that does not come from the task.
+static mm_status describe(mm_job *job, const described_model *known, mm_error *error) {
+    const mm_hub_model *model = known->model;
+    mm_result *result = job->result = mm_calloc(1, sizeof(*result));
+    if (!result)
+        return mm_fail_memory(error, "a result");
+    const char *asked = mm_request_text(job->request, MM_PARAM_MODEL_NAME, "");
+    mm_status status = copy_text(&result->model_name,
+                                 model->kind == MM_NAME_DIRECTORY ? asked : model->name, error);
+    if (!status)
+        status = copy_text(&result->revision, model->commit, error);
+    if (!status)
+        status = copy_text(&result->fingerprint, known->fingerprint, error);
+    if (!status)
+        status = copy_text(&result->id, mm_request_text(job->request, MM_PARAM_ID, NULL), error);
+    result->id_is_number = job->request->id_is_number;
+    result->returns_ids = mm_request_boolean(job->request, MM_PARAM_RETURN_IDS, false);
+    result->kind = job->kind;
+    result->device = "cpu";
+    result->dtype = known->dtype == MM_COMPUTE_BF16 ? "bf16" : "f32";
+    result->device_fallback = job->device_fallback;
+    result->worker_id = -1;
+    result->timing.download_ms = job->download_ms;
+    return status;
+}
+
+static void finish_now_locked(mm_job *job) {
+    mm_result *result = job->result;
+    if (job->request->preload) {
+        mm_deployment *deployment = job->deployment;
+        result->preloaded = true;
+        result->workers = mm_workers_on_locked(deployment);
+        result->keep_alive_minutes = deployment->keep_alive < 0 ? -1 : deployment->keep_alive;
+    }
+    result->timing.total_ms = milliseconds(job->started_ns, mm_clock_now_ns());
+    mm_job_detach_locked(job);
+    mm_job_finish_locked(job, MM_STATUS_OK, NULL);
+}
+
+// Answers without the model what needs no model; false when it does.
+static bool recall(mm_job *job, const described_model *known) {
+    bool done = describe(job, known, NULL) == MM_STATUS_OK && job->kind->recall(job);
+    if (!done) {
+        mm_result_free(job->result);
+        job->result = NULL;
+        return false;
+    }
+    mm_error error = {0};
+    mm_manager *manager = job->manager;
+    pthread_mutex_lock(&manager->lock);
+    if (job->state != MM_JOB_DONE) {
+        mm_status status =
+            mm_deployment_apply_locked(manager, known->model, known->dtype, job->request, &error);
+        if (status)
+            mm_job_finish_locked(job, status, &error);
+        else
+            finish_now_locked(job);
+    }
+    job->owned = false;
+    pthread_mutex_unlock(&manager->lock);
+    return true;
+}
+
+// By a name of the Hub whose model is loaded.
+static bool recall_loaded(mm_job *job, const char *name, const char *revision,
+                          mm_compute_dtype dtype) {
+    mm_hub_model model = {.kind = MM_NAME_REPOSITORY};
+    char fingerprint[MM_FINGERPRINT_DIGITS + 1];
+    mm_manager *manager = job->manager;
+    pthread_mutex_lock(&manager->lock);
+    const mm_deployment *loaded = mm_deployment_ready_locked(manager, name, revision, dtype);
+    bool ok = loaded && copy_text(&model.name, loaded->model.name, NULL) == MM_STATUS_OK &&
+              copy_text(&model.commit, loaded->model.commit, NULL) == MM_STATUS_OK;
+    if (ok)
+        memcpy(fingerprint, mm_task_model_fingerprint(loaded->loaded), sizeof(fingerprint));
+    pthread_mutex_unlock(&manager->lock);
+    ok = ok && recall(job, &(described_model){&model, fingerprint, dtype});
+    mm_hub_model_free(&model);
+    return ok;
+}
+
+// By a fingerprint from when the model was loaded the last time, if its files are still the same.
+static bool recall_remembered(mm_job *job, const mm_hub_model *model, mm_compute_dtype dtype) {
+    char fingerprint[MM_FINGERPRINT_DIGITS + 1];
+    return mm_fingerprint_recall(fingerprint, job->manager, model, dtype) &&
+           recall(job, &(described_model){model, fingerprint, dtype});
+}
+
+// ---- Attaching ---------------------------------------------------------------------------------
+
 static mm_status attach(mm_job *job, mm_error *error) {
     mm_manager *manager = job->manager;
     const char *name = mm_request_text(job->request, MM_PARAM_MODEL_NAME, "");
@@ -73,13 +177,17 @@ static mm_status attach(mm_job *job, mm_error *error) {
         status = mm_hub_name_kind(&kind, name, error);
     if (status)
         return status;
+    const bool may_recall = job->kind->recall && !job->request->preload && manager->cache;
     // A Hub name stays what it was while it is known: no look at the disk for each request.
-    if (kind != MM_NAME_DIRECTORY &&
-        mm_deployment_attach_known(job, name, revision, dtype, &status, error))
-        return status;
+    if (kind != MM_NAME_DIRECTORY) {
+        if (may_recall && recall_loaded(job, name, revision, dtype))
+            return MM_STATUS_OK;
+        if (mm_deployment_attach_known(job, name, revision, dtype, &status, error))
+            return status;
+    }
     mm_hub_model model;
     status = mm_hub_find(&model, &manager->places, name, revision, true, error);
-    if (!status)
+    if (!status && !(may_recall && recall_remembered(job, &model, dtype)))
         status = mm_deployment_attach(job, &model, dtype, error);
     else if (status == MM_STATUS_MODEL_NOT_FOUND && kind != MM_NAME_DIRECTORY && !job->fetching_ns)
         status = mm_fetch_attach(job, name, revision, error);
@@ -106,63 +214,28 @@ void mm_job_start(mm_job *job) {
 
 // ---- Prepare -----------------------------------------------------------------------------------
 
-static mm_status copy_text(char **out, const char *text, mm_error *error) {
-    *out = text ? mm_strdup(text) : NULL;
-    return text && !*out ? mm_fail_memory(error, "a result") : MM_STATUS_OK;
-}
-
-// Everything of the result but numbers.
-static mm_status describe(mm_job *job, mm_error *error) {
+static mm_status describe_loaded(mm_job *job, mm_error *error) {
     const mm_deployment *deployment = job->deployment;
-    mm_result *result = job->result = mm_calloc(1, sizeof(*result));
-    if (!result)
-        return mm_fail_memory(error, "a result");
-    bool is_directory = deployment->model.kind == MM_NAME_DIRECTORY;
-    const char *name = is_directory ? mm_request_text(job->request, MM_PARAM_MODEL_NAME, "")
-                                    : deployment->model.name;
-    mm_status status = copy_text(&result->model_name, name, error);
-    if (!status)
-        status = copy_text(&result->revision, deployment->model.commit, error);
-    if (!status)
-        status =
-            copy_text(&result->fingerprint, mm_task_model_fingerprint(deployment->loaded), error);
-    if (!status)
-        status = copy_text(&result->id, mm_request_text(job->request, MM_PARAM_ID, NULL), error);
-    result->id_is_number = job->request->id_is_number;
-    result->returns_ids = mm_request_boolean(job->request, MM_PARAM_RETURN_IDS, false);
-    result->kind = job->kind;
-    result->device = deployment->device;
-    result->dtype = deployment->dtype == MM_COMPUTE_BF16 ? "bf16" : "f32";
-    result->device_fallback = job->device_fallback;
-    result->worker_id = -1;
-    result->timing.download_ms = job->download_ms;
-    if (job->waiting_ns > 0)
-        result->timing.load_ms = milliseconds(job->waiting_ns, mm_clock_now_ns());
+    const described_model known = {
+        .model = &deployment->model,
+        .fingerprint = mm_task_model_fingerprint(deployment->loaded),
+        .dtype = deployment->dtype,
+    };
+    mm_status status = describe(job, &known, error);
+    if (!status && job->waiting_ns > 0)
+        job->result->timing.load_ms = milliseconds(job->waiting_ns, mm_clock_now_ns());
     return status;
 }
 
 static mm_status prepare(mm_job *job, mm_error *error) {
     int64_t begun = mm_clock_now_ns();
-    mm_status status = describe(job, error);
+    mm_status status = job->result ? MM_STATUS_OK : describe_loaded(job, error);
     if (!status)
         status = job->request->preload ? job->kind->check(job->deployment->loaded, error)
                                        : job->kind->prepare(job, error);
     if (job->result)
-        job->result->timing.tokenize_ms = milliseconds(begun, mm_clock_now_ns());
+        job->result->timing.tokenize_ms += milliseconds(begun, mm_clock_now_ns());
     return status;
-}
-
-static void finish_now_locked(mm_job *job) {
-    mm_result *result = job->result;
-    if (job->request->preload) {
-        mm_deployment *deployment = job->deployment;
-        result->preloaded = true;
-        result->workers = mm_workers_on_locked(deployment);
-        result->keep_alive_minutes = deployment->keep_alive < 0 ? -1 : deployment->keep_alive;
-    }
-    result->timing.total_ms = milliseconds(job->started_ns, mm_clock_now_ns());
-    mm_job_detach_locked(job);
-    mm_job_finish_locked(job, MM_STATUS_OK, NULL);
 }
 
 static void enqueue_locked(mm_job *job) {
@@ -206,10 +279,12 @@ void mm_job_prepare(mm_job *job) {
                            manager->closing ? "the manager is shutting down"
                                             : "the model was released while the request waited");
         mm_job_detach_locked(job);
-    } else if (job->request->preload || job->result->count == 0) {
-        finish_now_locked(job);
-    } else {
+    } else if (job->needs_run) {
         enqueue_locked(job);
+    } else if (job->needs_more) {
+        mm_job_rest_locked(job);
+    } else {
+        finish_now_locked(job);
     }
     pthread_mutex_unlock(&manager->lock);
 }

@@ -2,6 +2,7 @@
 // The task "embedding": requests to vectors.
 #include "base/memory.h"
 #include "manager/json_text.h"
+#include "manager/recall.h"
 #include "manager/state.h"
 
 #include <string.h>
@@ -34,55 +35,105 @@ static void read_options(mm_embedding_options *out, const mm_request *request) {
     };
 }
 
-static mm_status tokenize(mm_embedding_job *work, const mm_embedder *embedder,
-                          const mm_request *request, mm_error *error) {
+// The task's part of a job.
+typedef struct embedding_work {
+    mm_recall recall;
+    mm_embedding_job job; // of the texts that this one computes
+    size_t *indices;      // [job.count] which of the request's these are
+} embedding_work;
+
+static mm_status create(mm_embedding_job *out, const mm_embedder *embedder,
+                        const mm_task_data *data, size_t count, const mm_request *request,
+                        mm_error *error) {
     mm_embedding_options options;
     read_options(&options, request);
+    return data->has_ids
+               ? mm_embedding_job_from_ids(out, embedder, (const int32_t *const *)data->items,
+                                           data->lengths, count, &options, error)
+               : mm_embedding_job_create(out, embedder, (const char *const *)data->items,
+                                         data->lengths, count, &options, error);
+}
+
+// Makes tokens of `count` of the texts, those at work->indices.
+static mm_status tokenize(embedding_work *work, size_t count, const mm_embedder *embedder,
+                          const mm_request *request, mm_error *error) {
     mm_task_data data;
     mm_status status = mm_task_data_make(&data, request, error);
     if (status)
         return status;
-    status = data.has_ids
-                 ? mm_embedding_job_from_ids(work, embedder, (const int32_t *const *)data.items,
-                                             data.lengths, data.count, &options, error)
-                 : mm_embedding_job_create(work, embedder, (const char *const *)data.items,
-                                           data.lengths, data.count, &options, error);
+    for (size_t i = 0; i < count; i++) {
+        data.items[i] = data.items[work->indices[i]];
+        data.lengths[i] = data.lengths[work->indices[i]];
+    }
+    mm_embedding_job_free(&work->job);
+    status = create(&work->job, embedder, &data, count, request, error);
+    bool is_part = count < data.count;
+    mm_task_data_free(&data);
+    if (!status || !is_part)
+        return status;
+    // The error has to name the text by its place in the request.
+    if (mm_task_data_make(&data, request, error) == MM_STATUS_OK &&
+        create(&work->job, embedder, &data, data.count, request, error) == MM_STATUS_OK)
+        mm_embedding_job_free(&work->job);
     mm_task_data_free(&data);
     return status;
 }
 
-static void free_work(void *work) {
-    if (work)
-        mm_embedding_job_free(work);
+static void free_work(void *memory) {
+    embedding_work *work = memory;
+    if (!work)
+        return;
+    mm_recall_free(&work->recall);
+    mm_embedding_job_free(&work->job);
+    mm_free(work->indices);
     mm_free(work);
+}
+
+static mm_status begin(mm_job *job, const mm_embedder *embedder, mm_error *error) {
+    embedding_work *work = job->work = mm_calloc(1, sizeof(*work));
+    if (!work)
+        return mm_fail_memory(error, "a job");
+    mm_result *result = job->result;
+    mm_status status = mm_recall_create(&work->recall, mm_recall_cache_for(job),
+                                        result->fingerprint, job->request, error);
+    if (!status)
+        status = tokenize(work, 0, embedder, job->request, error); // what all texts have in common
+    if (status)
+        return status;
+    result->count = work->recall.count;
+    work->indices = mm_calloc(result->count + 1, sizeof(*work->indices));
+    const char *prompt = work->job.prompt;
+    if (!work->indices || (prompt && !(result->prompt = mm_strdup(prompt))))
+        return mm_fail_memory(error, "a result");
+    return mm_result_make_rows(result, (size_t)work->job.dimension, error);
 }
 
 static mm_status prepare(mm_job *job, mm_error *error) {
     const mm_embedder *embedder;
     mm_status status = mm_task_model_embedder(&embedder, job->deployment->loaded, error);
+    if (!status && !job->work)
+        status = begin(job, embedder, error);
     if (status)
         return status;
-    mm_embedding_job *work = job->work = mm_calloc(1, sizeof(*work));
-    if (!work)
-        return mm_fail_memory(error, "a job");
-    status = tokenize(work, embedder, job->request, error);
-    if (status)
-        return status;
-    mm_result *result = job->result;
-    result->count = work->count;
-    result->dimension = (size_t)work->dimension;
-    if (work->prompt && !(result->prompt = mm_strdup(work->prompt)))
-        return mm_fail_memory(error, "a result");
-    size_t values;
-    if (mm_size_mul(&values, result->count, result->dimension))
-        result->vectors = mm_array_realloc(NULL, values, sizeof(float));
-    return result->vectors ? MM_STATUS_OK : mm_fail_memory(error, "the vectors");
+    embedding_work *work = job->work;
+    size_t unknown = mm_recall_ask(&work->recall, job);
+    size_t own = mm_recall_own(&work->recall, work->indices);
+    job->needs_run = own > 0;
+    job->needs_more = unknown > 0;
+    return own > 0 ? tokenize(work, own, embedder, job->request, error) : MM_STATUS_OK;
+}
+
+static void abandon_locked(mm_job *job) {
+    embedding_work *work = job->work;
+    if (work)
+        mm_recall_abandon_locked(&work->recall);
 }
 
 // ---- Running -----------------------------------------------------------------------------------
 
 static const mm_embedding_job *work_of(const mm_job *job) {
-    return job->work;
+    const embedding_work *work = job->work;
+    return &work->job;
 }
 
 static size_t rows(const mm_job *job) {
@@ -128,6 +179,29 @@ static mm_status merge(mm_embedding_job *out, float **vectors, const mm_task_run
     return MM_STATUS_OK;
 }
 
+// Puts the vectors, one a text of the work, and what else it has into the Result, and lets others
+// have them.
+static void deliver(mm_job *job, const float *vectors) {
+    embedding_work *work = job->work;
+    mm_result *result = job->result;
+    const size_t dimension = result->dimension;
+    for (size_t i = 0; i < work->job.count; i++) {
+        const size_t index = work->indices[i];
+        result->tokens[index] = work->job.tokens[i];
+        result->truncated[index] = work->job.truncated[i];
+        if (vectors != result->vectors)
+            memcpy(result->vectors + index * dimension, vectors + i * dimension,
+                   dimension * sizeof(*vectors));
+        mm_recall_publish(&work->recall, job, index);
+    }
+    if (!result->returns_ids)
+        return;
+    result->ids = work->job.ids; // the cache has no ids: all texts are this job's
+    result->starts = work->job.starts;
+    work->job.ids = NULL;
+    work->job.starts = NULL;
+}
+
 static bool run_merged(const mm_task_run *run) {
     mm_embedding_job all;
     float *vectors = NULL;
@@ -136,10 +210,8 @@ static bool run_merged(const mm_task_run *run) {
         status = mm_embedder_run(embedder_of(run->model), run->session, &all, vectors, NULL);
     const float *from = vectors;
     for (size_t i = 0; i < run->count && !status; i++) {
-        mm_result *result = run->jobs[i]->result;
-        size_t values = result->count * result->dimension;
-        memcpy(result->vectors, from, values * sizeof(*from));
-        from += values;
+        deliver(run->jobs[i], from);
+        from += work_of(run->jobs[i])->count * (size_t)all.dimension;
     }
     mm_free(all.ids);
     mm_free(all.starts);
@@ -148,31 +220,29 @@ static bool run_merged(const mm_task_run *run) {
     return status == MM_STATUS_OK;
 }
 
-// What the work holds and the Result wants.
-static void move_tokens(mm_result *result, mm_embedding_job *work) {
-    result->tokens = work->tokens;
-    result->truncated = work->truncated;
-    work->tokens = NULL;
-    work->truncated = NULL;
-    if (!result->returns_ids)
-        return;
-    result->ids = work->ids;
-    result->starts = work->starts;
-    work->ids = NULL;
-    work->starts = NULL;
+static mm_status run_one(const mm_task_run *run, mm_job *job, mm_error *error) {
+    const mm_embedding_job *work = work_of(job);
+    mm_result *result = job->result;
+    float *vectors = result->vectors;
+    if (work->count < result->count) // their places are not side by side
+        vectors = mm_array_realloc(NULL, work->count * result->dimension, sizeof(*vectors));
+    if (!vectors)
+        return mm_fail_memory(error, "the vectors");
+    mm_status status = mm_embedder_run(embedder_of(run->model), run->session, work, vectors, error);
+    if (!status)
+        deliver(job, vectors);
+    if (vectors != result->vectors)
+        mm_free(vectors);
+    return status;
 }
 
 static void run_all(const mm_task_run *run) {
     // What fails together is run one by one, so that each gets its own answer.
     bool merged = run->count > 1 && run_merged(run);
     for (size_t i = 0; i < run->count; i++) {
-        mm_job *job = run->jobs[i];
         mm_error error = {0};
-        mm_status status = merged ? MM_STATUS_OK
-                                  : mm_embedder_run(embedder_of(run->model), run->session,
-                                                    job->work, job->result->vectors, &error);
-        move_tokens(job->result, job->work);
-        mm_task_run_done(run, job, status, &error);
+        mm_status status = merged ? MM_STATUS_OK : run_one(run, run->jobs[i], &error);
+        mm_task_run_done(run, run->jobs[i], status, &error);
     }
 }
 
@@ -192,7 +262,7 @@ static bool write(mm_buffer *out, const mm_result *result) {
          mm_buffer_puts(out, ", \"tokens\": ") &&
          mm_json_put_integers(out, result->tokens, result->count) &&
          put_flags(out, ", \"truncated\": ", result->truncated, result->count) &&
-         put_flags(out, ", \"cached\": ", NULL, result->count) &&
+         put_flags(out, ", \"cached\": ", result->cached, result->count) &&
          mm_buffer_puts(out, ", \"prompt\": ") && mm_json_put_string_or_null(out, result->prompt);
     return ok && (!result->returns_ids ||
                   (mm_buffer_puts(out, ", \"input_ids\": ") &&
@@ -203,10 +273,12 @@ const mm_task_kind mm_task_embedding = {
     .name = "embedding",
     .bit = MM_TASK_EMBEDDING,
     .check = check,
+    .recall = mm_recall_answer,
     .prepare = prepare,
     .rows = rows,
     .goes_with = goes_with,
     .run = run_all,
+    .abandon_locked = abandon_locked,
     .free_work = free_work,
     .write = write,
 };

@@ -114,6 +114,7 @@ static mm_status prepare(mm_job *job, mm_error *error) {
             (int32_t)work->settings.decoder_start_token_id, texts_of(work), error);
     job->result->is_scalar = !status && job->request->is_single && work->count == 1 &&
                              work->settings.num_return_sequences == 1;
+    job->needs_run = work->count > 0;
     return status;
 }
 

@@ -26,14 +26,20 @@ struct mm_task_kind {
     bool is_interruptible;
     // INVALID_TASK_TYPE when the model does not do it.
     mm_status (*check)(const mm_task_model *model, mm_error *error);
+    // Without the model: fills a Result that names it already when its answer is known, or leaves
+    // it; false then. NULL: no answer is kept.
+    bool (*recall)(mm_job *job);
     // On the caller's side, with the model loaded: makes tokens and settings of the request, as the
-    // job's work, and fills in what the Result says of them.
+    // job's work, and fills in what the Result says of them. Sets needs_run and needs_more; with
+    // needs_more it is called again.
     mm_status (*prepare)(mm_job *job, mm_error *error);
     // What a job costs, in tokens read, and whether it may run together with a first one.
     size_t (*rows)(const mm_job *job);
     bool (*goes_with)(const mm_job *first, const mm_job *job);
     // On a worker: fills each job's Result and hands it back by mm_task_run_done.
     void (*run)(const mm_task_run *run);
+    // The job ends or has ended: gives up what others wait for. May be NULL.
+    void (*abandon_locked)(mm_job *job);
     void (*free_work)(void *work); // accepts NULL
     // Appends the Result's own fields, without a comma behind; false when memory is out.
     bool (*write)(mm_buffer *out, const mm_result *result);

@@ -102,11 +102,15 @@ void mm_task_run_done(const mm_task_run *run, mm_job *job, mm_status status,
     result->timing.total_ms = (double)(ended - job->started_ns) * 1e-6;
     pthread_mutex_lock(&manager->lock);
     worker->running--;
-    mm_job_detach_locked(job);
-    if (job->state != MM_JOB_DONE)
-        mm_job_finish_locked(job, status, status ? error : NULL);
-    else if (job->on_token) // it timed out or was cancelled, and nobody has been told
-        mm_service_push_locked(job);
+    if (!status && job->needs_more && job->state != MM_JOB_DONE) {
+        mm_job_rest_locked(job);
+    } else {
+        mm_job_detach_locked(job);
+        if (job->state != MM_JOB_DONE)
+            mm_job_finish_locked(job, status, status ? error : NULL);
+        else if (job->on_token) // it timed out or was cancelled, and nobody has been told
+            mm_service_push_locked(job);
+    }
     pthread_mutex_unlock(&manager->lock);
     mm_job_release(job);
 }

@@ -20,7 +20,6 @@ enum {
     MM_JSON_MAX = 1 << 20, // bytes of a repository's small configuration files
     MM_MODULES_MAX = 32,
     MM_POOLINGS_MAX = 16,
-    MM_FINGERPRINT_DIGITS = 64,
 };
 
 // ---- Modules -----------------------------------------------------------------------------------

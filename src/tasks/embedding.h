@@ -14,6 +14,8 @@
 
 typedef struct mm_embedder mm_embedder;
 
+enum { MM_FINGERPRINT_DIGITS = 64 }; // hexadecimal, of a SHA-256
+
 // Opens everything and binds the weights without packing them: tokenizer, model, modules, prompts.
 // `model_name` is the Hub id (for the built-in prompts by role), or NULL for a directory.
 mm_status mm_embedder_open(mm_embedder **out, const char *directory, const char *model_name,

@@ -32,6 +32,8 @@ void fixture_open(fixture *out, const char *const *settings) {
     assert_ok(mm_settings_create(&chosen, &error), error);
     assert_ok(mm_settings_set(chosen, "cpu_threads", "2", &error), error);
     assert_ok(mm_settings_set(chosen, "offline", "true", &error), error);
+    // The life of models is seen where every text needs one.
+    assert_ok(mm_settings_set(chosen, "embedding_cache.enabled", "false", &error), error);
     for (size_t i = 0; settings && settings[i]; i += 2)
         assert_ok(mm_settings_set(chosen, settings[i], settings[i + 1], &error), error);
     mm_manager_options options;
@@ -198,5 +200,6 @@ void fixture_submit_long(submitted *out, fixture *own, const char *model) {
         memcpy(text + i, "banana ", 8);
     for (int i = 0; i < 6000; i++)
         assert_ok(mm_request_add_text(request, text, SIZE_MAX, &error), error);
+    assert_ok(mm_request_set_boolean(request, "use_cache", false, &error), error);
     fixture_submit(out, own, request);
 }

@@ -45,25 +45,28 @@ static mm_cache_answer ask(mm_embedding_cache *cache, uint32_t number, float *fi
     return answer;
 }
 
-static void publish(mm_embedding_cache *cache, uint32_t number, int64_t now) {
+static mm_cache_waiter *publish(mm_embedding_cache *cache, uint32_t number, int64_t now) {
     float values[DIMENSION];
     for (size_t i = 0; i < DIMENSION; i++)
         values[i] = (float)number + (float)i;
     const mm_cache_key key = key_of(number);
-    mm_embedding_cache_publish(
-        cache, &key, &(mm_cached_vector){values, DIMENSION, (int32_t)number, number % 2 == 1}, now);
+    return mm_embedding_cache_publish(cache, &key,
+                                      &(mm_cached_vector){values, DIMENSION, (int32_t)number,
+                                                          number % 2 == 1,
+                                                          number % 3 == 0 ? "query: " : NULL},
+                                      now);
 }
 
 static void compute(mm_embedding_cache *cache, uint32_t number, int64_t now) {
     assert_int_equal(ask(cache, number, NULL, now), MM_CACHE_CLAIMED);
-    publish(cache, number, now);
+    assert_null(publish(cache, number, now));
 }
 
 static bool holds(mm_embedding_cache *cache, uint32_t number, int64_t now) {
     mm_cache_answer answer = ask(cache, number, NULL, now);
     const mm_cache_key key = key_of(number);
     if (answer == MM_CACHE_CLAIMED)
-        mm_embedding_cache_abandon(cache, &key);
+        assert_null(mm_embedding_cache_abandon(cache, &key));
     return answer == MM_CACHE_HIT;
 }
 
@@ -142,26 +145,64 @@ static void test_another_length_is_not_there(void **state) {
     mm_embedding_cache_free(cache);
 }
 
-static void count_up(void *payload) {
-    atomic_fetch_add((atomic_int *)payload, 1);
+static void test_a_look_is_no_use(void **state) {
+    (void)state;
+    mm_embedding_cache *cache = cache_of(2, 1);
+    char *prompt;
+    for (uint32_t i = 0; i < 2; i++) {
+        const mm_cache_key key = key_of(i);
+        compute(cache, i, 0);
+        assert_int_equal(mm_embedding_cache_look(cache, &key, &prompt, 0), DIMENSION);
+        assert_true((i == 0) == (prompt != NULL));
+        if (prompt)
+            assert_string_equal(prompt, "query: ");
+        mm_free(prompt);
+        assert_int_equal(mm_embedding_cache_look(cache, &key, NULL, 1000000000), 0);
+    }
+    assert_int_equal(statistics(cache).hits, 0);
+    const mm_cache_key first = key_of(0);
+    (void)mm_embedding_cache_look(cache, &first, NULL, 0);
+    compute(cache, 2, 0);
+    assert_int_equal(mm_embedding_cache_look(cache, &first, NULL, 0), 0); // still the oldest
+    mm_embedding_cache_free(cache);
+}
+
+static void test_getting_claims_nothing(void **state) {
+    (void)state;
+    mm_embedding_cache *cache = cache_of(2, INFINITY);
+    float values[DIMENSION];
+    mm_cached_vector vector = {.values = values, .dimension = DIMENSION};
+    const mm_cache_key key = key_of(5);
+    assert_false(mm_embedding_cache_get(cache, &key, &vector, 0));
+    compute(cache, 5, 0);
+    assert_true(mm_embedding_cache_get(cache, &key, &vector, 0));
+    assert_true(values[0] == 5.0F);
+    vector.dimension = 1;
+    assert_false(mm_embedding_cache_get(cache, &key, &vector, 0));
+    mm_embedding_cache_free(cache);
+}
+
+static size_t count_waiters(const mm_cache_waiter *waiters) {
+    size_t count = 0;
+    for (; waiters; waiters = waiters->next)
+        count++;
+    return count;
 }
 
 static void test_a_text_in_flight_is_computed_once(void **state) {
     (void)state;
     mm_embedding_cache *cache = cache_of(10, INFINITY);
-    atomic_int called = 0;
-    const mm_cache_waiter waiter = {count_up, &called};
+    mm_cache_waiter waiters[3] = {0};
     const mm_cache_key key = key_of(3);
     float values[DIMENSION];
     mm_cached_vector vector = {.values = values, .dimension = DIMENSION};
     assert_int_equal(ask(cache, 3, NULL, 0), MM_CACHE_CLAIMED);
     assert_int_equal(ask(cache, 3, NULL, 0), MM_CACHE_PENDING); // asks only
+    assert_int_equal(mm_embedding_cache_look(cache, &key, NULL, 0), 0);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(mm_embedding_cache_claim(cache, &key, &vector, &waiter, 0),
+        assert_int_equal(mm_embedding_cache_claim(cache, &key, &vector, &waiters[i], 0),
                          MM_CACHE_PENDING);
-    assert_int_equal(called, 0);
-    publish(cache, 3, 0);
-    assert_int_equal(called, 3);
+    assert_int_equal(count_waiters(publish(cache, 3, 0)), 3);
     assert_int_equal(ask(cache, 3, NULL, 0), MM_CACHE_HIT);
     mm_embedding_cache_free(cache);
 }
@@ -169,15 +210,13 @@ static void test_a_text_in_flight_is_computed_once(void **state) {
 static void test_a_claim_given_up_goes_to_the_next(void **state) {
     (void)state;
     mm_embedding_cache *cache = cache_of(10, INFINITY);
-    atomic_int called = 0;
-    const mm_cache_waiter waiter = {count_up, &called};
+    mm_cache_waiter waiter = {0};
     const mm_cache_key key = key_of(3);
     float values[DIMENSION];
     mm_cached_vector vector = {.values = values, .dimension = DIMENSION};
     assert_int_equal(ask(cache, 3, NULL, 0), MM_CACHE_CLAIMED);
     assert_int_equal(mm_embedding_cache_claim(cache, &key, &vector, &waiter, 0), MM_CACHE_PENDING);
-    mm_embedding_cache_abandon(cache, &key);
-    assert_int_equal(called, 1);
+    assert_ptr_equal(mm_embedding_cache_abandon(cache, &key), &waiter);
     compute(cache, 3, 0);
     mm_embedding_cache_free(cache);
 }
@@ -191,7 +230,7 @@ static void test_every_allocation_may_fail(void **state) {
             mm_cache_answer answer = ask(cache, i, NULL, 0);
             assert_true(answer == MM_CACHE_CLAIMED || answer == MM_CACHE_FULL);
             if (answer == MM_CACHE_CLAIMED)
-                publish(cache, i, 0);
+                assert_null(publish(cache, i, 0));
         }
         mm_memory_fail_after(0, false);
         assert_int_equal(statistics(cache).entries, 10);
@@ -208,38 +247,50 @@ typedef struct crowd {
     mm_embedding_cache *cache;
     atomic_int computing[TEXTS]; // threads that hold its claim: never two
     atomic_int woken, waited;
+    mm_cache_waiter waiters[THREADS * ROUNDS];
 } crowd;
 
 typedef struct person {
     crowd *all;
-    uint32_t seed;
+    uint32_t number;
 } person;
+
+static void wake(crowd *all, const mm_cache_waiter *waiters) {
+    for (; waiters; waiters = waiters->next) {
+        if (waiters->payload != all)
+            abort();
+        all->woken++;
+    }
+}
+
+static void compute_in_crowd(crowd *all, uint32_t text, bool gives_up, int64_t now) {
+    const mm_cache_key key = key_of(text);
+    if (atomic_fetch_add(&all->computing[text], 1) != 0)
+        abort();
+    atomic_fetch_sub(&all->computing[text], 1);
+    wake(all,
+         gives_up ? mm_embedding_cache_abandon(all->cache, &key) : publish(all->cache, text, now));
+}
 
 static void *use(void *payload) {
     const person *own = payload;
     crowd *all = own->all;
-    const mm_cache_waiter waiter = {count_up, &all->woken};
-    uint32_t random = own->seed;
-    for (int i = 0; i < ROUNDS; i++) {
+    mm_cache_waiter *waiter = &all->waiters[own->number * ROUNDS];
+    uint32_t random = own->number;
+    for (int i = 0; i < ROUNDS; i++, waiter++) {
         random = random * 1664525 + 1013904223;
         uint32_t text = (random >> 8) % TEXTS;
         const mm_cache_key key = key_of(text);
         float values[DIMENSION];
         mm_cached_vector vector = {.values = values, .dimension = DIMENSION};
-        mm_cache_answer answer = mm_embedding_cache_claim(all->cache, &key, &vector, &waiter, i);
-        if (answer == MM_CACHE_PENDING) {
+        waiter->payload = all;
+        mm_cache_answer answer = mm_embedding_cache_claim(all->cache, &key, &vector, waiter, i);
+        if (answer == MM_CACHE_PENDING)
             all->waited++;
-        } else if (answer == MM_CACHE_CLAIMED) {
-            if (atomic_fetch_add(&all->computing[text], 1) != 0)
-                abort();
-            atomic_fetch_sub(&all->computing[text], 1);
-            if (random % 5 == 0)
-                mm_embedding_cache_abandon(all->cache, &key);
-            else
-                publish(all->cache, text, i);
-        } else if (answer == MM_CACHE_HIT && values[0] != (float)text) {
+        else if (answer == MM_CACHE_CLAIMED)
+            compute_in_crowd(all, text, random % 5 == 0, i);
+        else if (answer == MM_CACHE_HIT && values[0] != (float)text)
             abort();
-        }
         if (statistics(all->cache).entries > ROOM)
             abort();
     }
@@ -271,6 +322,8 @@ int main(void) {
         cmocka_unit_test(test_the_size_is_never_exceeded),
         cmocka_unit_test(test_a_vector_gets_too_old),
         cmocka_unit_test(test_another_length_is_not_there),
+        cmocka_unit_test(test_a_look_is_no_use),
+        cmocka_unit_test(test_getting_claims_nothing),
         cmocka_unit_test(test_a_text_in_flight_is_computed_once),
         cmocka_unit_test(test_a_claim_given_up_goes_to_the_next),
         cmocka_unit_test(test_every_allocation_may_fail),

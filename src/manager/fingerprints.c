@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fingerprints of models that were loaded once, so that what the embedding cache has of them is
+// found without loading them again. One counts while names, sizes and times of the model's files
+// are what they were.
+#include "base/file.h"
+#include "base/memory.h"
+#include "manager/state.h"
+
+#include <dirent.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { MOST = 256, DEPTH = 2 };
+
+struct mm_fingerprint {
+    mm_fingerprint *next;
+    char *name, *commit; // canonical; commit NULL for a directory
+    mm_compute_dtype dtype;
+    mm_cache_key stamp;
+    char text[MM_FINGERPRINT_DIGITS + 1];
+};
+
+// ---- Stamps ------------------------------------------------------------------------------------
+
+// Files come in any order: what each adds is added by exclusive or.
+static bool stamp_file(mm_cache_key *stamp, const char *path, const struct stat *info) {
+    char line[128];
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned int length = 0;
+    int used = snprintf(line, sizeof(line), "%lld %lld %ld", (long long)info->st_size,
+                        (long long)info->st_mtim.tv_sec, info->st_mtim.tv_nsec);
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool ok = used > 0 && context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+              EVP_DigestUpdate(context, path, strlen(path) + 1) == 1 &&
+              EVP_DigestUpdate(context, line, (size_t)used) == 1 &&
+              EVP_DigestFinal_ex(context, digest, &length) == 1;
+    EVP_MD_CTX_free(context);
+    for (size_t i = 0; i < sizeof(stamp->digest) && ok; i++)
+        stamp->digest[i] ^= digest[i];
+    return ok;
+}
+
+static bool stamp_directory(mm_cache_key *stamp, const char *directory, int depth) {
+    DIR *open = opendir(directory);
+    if (!open)
+        return false;
+    bool ok = true;
+    for (const struct dirent *file; ok && (file = readdir(open)) != NULL;) {
+        if (file->d_name[0] == '.')
+            continue;
+        struct stat info;
+        char *path = mm_path_join(directory, file->d_name);
+        ok = path && stat(path, &info) == 0;
+        if (ok && S_ISREG(info.st_mode))
+            ok = stamp_file(stamp, path, &info);
+        else if (ok && S_ISDIR(info.st_mode) && depth > 1)
+            ok = stamp_directory(stamp, path, depth - 1);
+        mm_free(path);
+    }
+    (void)closedir(open);
+    return ok;
+}
+
+bool mm_directory_stamp(mm_cache_key *out, const char *directory) {
+    *out = (mm_cache_key){0};
+    return stamp_directory(out, directory, DEPTH);
+}
+
+// ---- The list ----------------------------------------------------------------------------------
+
+static bool is_of(const mm_fingerprint *item, const mm_hub_model *model, mm_compute_dtype dtype) {
+    bool same_commit = item->commit && model->commit ? strcmp(item->commit, model->commit) == 0
+                                                     : item->commit == model->commit;
+    return same_commit && item->dtype == dtype && strcmp(item->name, model->name) == 0;
+}
+
+static void free_item(mm_fingerprint *item) {
+    mm_free(item->name);
+    mm_free(item->commit);
+    mm_free(item);
+}
+
+// Forgets the one that is replaced, and those beyond the most.
+static void forget_locked(mm_manager *manager, const mm_hub_model *model, mm_compute_dtype dtype) {
+    size_t kept = 0;
+    for (mm_fingerprint **at = &manager->fingerprints; *at;) {
+        mm_fingerprint *item = *at;
+        if (is_of(item, model, dtype) || kept + 1 >= MOST) {
+            *at = item->next;
+            free_item(item);
+        } else {
+            kept++;
+            at = &item->next;
+        }
+    }
+}
+
+void mm_fingerprint_note_locked(mm_manager *manager, const mm_hub_model *model,
+                                mm_compute_dtype dtype, const mm_cache_key *stamp,
+                                const char *fingerprint) {
+    forget_locked(manager, model, dtype);
+    mm_fingerprint *item = mm_calloc(1, sizeof(*item));
+    if (!item)
+        return; // it is only a convenience
+    item->name = mm_strdup(model->name);
+    item->commit = model->commit ? mm_strdup(model->commit) : NULL;
+    if (!item->name || (model->commit && !item->commit)) {
+        free_item(item);
+        return;
+    }
+    item->dtype = dtype;
+    item->stamp = *stamp;
+    (void)snprintf(item->text, sizeof(item->text), "%s", fingerprint);
+    item->next = manager->fingerprints;
+    manager->fingerprints = item;
+}
+
+bool mm_fingerprint_recall(char out[MM_FINGERPRINT_DIGITS + 1], mm_manager *manager,
+                           const mm_hub_model *model, mm_compute_dtype dtype) {
+    mm_cache_key stamp = {0}, now;
+    pthread_mutex_lock(&manager->lock);
+    const mm_fingerprint *item = manager->fingerprints;
+    while (item && !is_of(item, model, dtype))
+        item = item->next;
+    if (item) {
+        stamp = item->stamp;
+        memcpy(out, item->text, sizeof(item->text));
+    }
+    pthread_mutex_unlock(&manager->lock);
+    return item && mm_directory_stamp(&now, model->directory) &&
+           memcmp(now.digest, stamp.digest, sizeof(now.digest)) == 0;
+}
+
+void mm_fingerprints_free(mm_manager *manager) {
+    while (manager->fingerprints) {
+        mm_fingerprint *next = manager->fingerprints->next;
+        free_item(manager->fingerprints);
+        manager->fingerprints = next;
+    }
+}
