@@ -18,7 +18,7 @@ static int write_models(void **state) {
     if (!scratch_create())
         return 1;
     for (int i = 0; i < MODELS; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof(name), "model%d", i);
         const char *folder = toy_write(name, NULL);
         if (!folder || snprintf(folders[i], sizeof(folders[i]), "%s", folder) <= 0)
