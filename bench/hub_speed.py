@@ -7,7 +7,7 @@
 
 nginx serves a repository of one file of N MB, and one of the same size in several files, as the Hub would: its API as
 files, headers on the files themselves. In each round the three take turns, each into an empty folder of its own on
-the same file system. `curl` is one `curl -O` of the files, then one `sha256sum` of them, as careful people do it.
+the same file system. Processor time is that of a side's own processes, without the server's. `curl` is one `curl -O` of the files, then one `sha256sum` of them, as careful people do it.
 mm also writes all of it back to the disk (fsync) before a file gets its name; the others do not. Figures are the best
 of the rounds. DIR (default: the temporary folder) says which disk is meant.
 """
@@ -18,6 +18,7 @@ import os
 import pathlib
 import platform
 import random
+import resource
 import shutil
 import socket
 import subprocess
@@ -123,16 +124,24 @@ def sides(arguments, url):
     return found
 
 
+def processor_seconds():
+    """Of all processes that were started and waited for; the server is still running."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def time_all(arguments, root, found, name, paths):
-    best = dict.fromkeys(found, float("inf"))
+    """Name to the least seconds, and the least processor seconds."""
+    best = {side: (float("inf"), float("inf")) for side in found}
     for _ in range(arguments.rounds):
         for side, function in found.items():
             folder = root / "work"
             folder.mkdir()
             os.sync()  # nobody pays for what another left to be written
-            begun = time.perf_counter()
+            used, begun = processor_seconds(), time.perf_counter()
             function(name, paths, folder)
-            best[side] = min(best[side], time.perf_counter() - begun)
+            taken = time.perf_counter() - begun, processor_seconds() - used
+            best[side] = tuple(map(min, best[side], taken))
             shutil.rmtree(folder)
     return best
 
@@ -173,16 +182,19 @@ def report(arguments, root):
     server, url = serve(root, arguments.nginx, locations)
     lines = ["# Downloads", "",
              f"{arguments.megabytes} MB from nginx on the same machine, {os.cpu_count()} cores ({platform.machine()}), the best "
-             f"of {arguments.rounds} rounds in turns, in MB/s. Written by `bench/hub_speed.py --out`.", "",
-             "| repository | mm pull | curl, sha256sum | hf download | mm / curl | mm / hf |", "|---|---|---|---|---|---|"]
+             f"of {arguments.rounds} rounds in turns, in MB/s, and processor seconds. Written by `bench/hub_speed.py --out`.", "",
+             "| repository | mm pull | curl, sha256sum | hf download | mm / curl | mm / hf | processor: mm | curl | hf |",
+             "|---|---|---|---|---|---|---|---|---|"]
     try:
         found = sides(arguments, url)
         for label, (name, contents) in repositories.items():
             best = time_all(arguments, root, found, name, list(contents))
-            rate = {side: arguments.megabytes / seconds for side, seconds in best.items()}
-            ours, curl, hf = rate["mm pull"], rate["curl, sha256sum"], rate.get("hf download")
-            lines.append(f"| {label} | {ours:.0f} | {curl:.0f} | {f'{hf:.0f}' if hf else '-'} | {ours / curl:.2f} | "
-                         f"{f'{ours / hf:.2f}' if hf else '-'} |")
+            rates = {side: arguments.megabytes / seconds for side, (seconds, _) in best.items()}
+            mm, curl, hf = (rates.get(side) for side in ("mm pull", "curl, sha256sum", "hf download"))
+            cells = [label, f"{mm:.0f}", f"{curl:.0f}", f"{hf:.0f}" if hf else "-", f"{mm / curl:.2f}",
+                     f"{mm / hf:.2f}" if hf else "-", *(f"{used:.2f} s" for _, used in best.values())]
+            cells += ["-"] * (9 - len(cells))
+            lines.append(f"| {' | '.join(cells)} |")
     finally:
         server.terminate()
         server.wait()
