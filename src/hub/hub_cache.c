@@ -7,6 +7,7 @@
 #include "base/memory.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -44,8 +45,16 @@ static bool has_file(const char *directory, const char *name) {
     return found;
 }
 
+// The same of a file that has to be there: notes the first that is not.
+static bool wants_file(const char *directory, const char *name, char missing[MM_HUB_FILE_NAME]) {
+    bool found = has_file(directory, name);
+    if (!found && !missing[0])
+        (void)snprintf(missing, MM_HUB_FILE_NAME, "%s", name);
+    return found;
+}
+
 // All shards that the index names; what cannot be read is left for the loader to explain.
-static bool shards_there(const char *directory, const char *index) {
+static bool shards_there(const char *directory, const char *index, char missing[MM_HUB_FILE_NAME]) {
     char *path = mm_path_join(directory, index);
     json_t *object = NULL;
     bool there = true;
@@ -53,8 +62,8 @@ static bool shards_there(const char *directory, const char *index) {
         const char *tensor;
         json_t *shard;
         json_object_foreach(json_object_get(object, "weight_map"), tensor, shard) {
-            there =
-                there && (!json_is_string(shard) || has_file(directory, json_string_value(shard)));
+            const char *name = json_string_value(shard);
+            there = there && (!name || wants_file(directory, name, missing));
         }
     }
     json_decref(object);
@@ -63,7 +72,7 @@ static bool shards_there(const char *directory, const char *index) {
 }
 
 // The configuration of each module that has a folder and cannot do without.
-static bool modules_there(const char *directory) {
+static bool modules_there(const char *directory, char missing[MM_HUB_FILE_NAME]) {
     char *path = mm_path_join(directory, "modules.json");
     char *text = NULL;
     size_t length;
@@ -80,7 +89,7 @@ static bool modules_there(const char *directory) {
             !(strstr(type, "Pooling") || strstr(type, "Dense") || strstr(type, "LayerNorm")))
             continue;
         char *inside = mm_path_join(folder, "config.json");
-        there = !inside || has_file(directory, inside);
+        there = !inside || wants_file(directory, inside, missing);
         mm_free(inside);
     }
     json_decref(list);
@@ -89,21 +98,35 @@ static bool modules_there(const char *directory) {
     return there;
 }
 
-// A snapshot that a download has not finished lacks files or has links that lead nowhere.
-bool mm_hub_snapshot_complete(const char *directory, bool need_weights) {
-    static const char *const starts[] = {"config.json", "modules.json", "tokenizer.json"};
-    static const char *const weights[] = {
-        "model.safetensors", "pytorch_model.bin", "pytorch_model.bin.index.json",
-        "0_StaticEmbedding/model.safetensors", "0_Transformer/model.safetensors"};
+static bool has_any(const char *directory, const char *const *names, size_t count) {
+    bool found = false;
+    for (size_t i = 0; i < count && !found; i++)
+        found = has_file(directory, names[i]);
+    return found;
+}
+
+static bool weights_there(const char *directory, char missing[MM_HUB_FILE_NAME]) {
+    static const char *const names[] = {"pytorch_model.bin", "pytorch_model.bin.index.json",
+                                        "0_StaticEmbedding/model.safetensors",
+                                        "0_Transformer/model.safetensors"};
     static const char index[] = "model.safetensors.index.json";
-    bool started = false, weighted = !need_weights;
-    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
-        started |= has_file(directory, starts[i]);
-    for (size_t i = 0; i < sizeof(weights) / sizeof(weights[0]) && !weighted; i++)
-        weighted = has_file(directory, weights[i]);
-    if (!weighted)
-        weighted = has_file(directory, index) && shards_there(directory, index);
-    return started && weighted && (!need_weights || modules_there(directory));
+    if (has_any(directory, names, sizeof(names) / sizeof(names[0])))
+        return true;
+    return has_file(directory, index) ? shards_there(directory, index, missing)
+                                      : wants_file(directory, "model.safetensors", missing);
+}
+
+// A snapshot that a download has not finished lacks files or has links that lead nowhere.
+bool mm_hub_snapshot_complete(const char *directory, bool need_weights,
+                              char missing[MM_HUB_FILE_NAME]) {
+    static const char *const starts[] = {"modules.json", "tokenizer.json"};
+    char unasked[MM_HUB_FILE_NAME] = "";
+    char *first = missing ? missing : unasked;
+    first[0] = '\0';
+    bool started = has_any(directory, starts, sizeof(starts) / sizeof(starts[0])) ||
+                   wants_file(directory, "config.json", first);
+    return started &&
+           (!need_weights || (weights_there(directory, first) && modules_there(directory, first)));
 }
 
 // refs/REVISION holds the commit.
@@ -132,12 +155,15 @@ mm_status mm_hub_read_ref(char **out, const char *repository, const char *revisi
     return status;
 }
 
-// Looks in one cache for one repository; out->directory stays NULL when it is not there.
-static mm_status find_snapshot(mm_hub_model *out, const char *cache, const char *name,
-                               const char *revision, bool need_weights, mm_error *error) {
+// Looks in one cache for one repository; out->directory stays NULL when it is not there, and where
+// it is only begun `missing` is told.
+static mm_status find_snapshot(mm_hub_model *out, char missing[MM_HUB_FILE_NAME], const char *cache,
+                               const char *name, const char *revision, bool need_weights,
+                               mm_error *error) {
     mm_buffer path;
     mm_buffer_init(&path, MAX_PATH);
     char *commit = NULL;
+    char lacks[MM_HUB_FILE_NAME] = "";
     bool ok = mm_buffer_puts(&path, cache) && mm_buffer_puts(&path, "/models--");
     for (const char *at = name; *at && ok; at++)
         ok = *at == '/' ? mm_buffer_puts(&path, "--") : mm_buffer_putc(&path, *at);
@@ -147,7 +173,7 @@ static mm_status find_snapshot(mm_hub_model *out, const char *cache, const char 
         if (!mm_buffer_printf(&path, "/snapshots/%s", commit)) {
             status = mm_fail_memory(error, "a path");
         } else if (mm_directory_exists(path.data) &&
-                   mm_hub_snapshot_complete(path.data, need_weights)) {
+                   mm_hub_snapshot_complete(path.data, need_weights, lacks)) {
             out->kind = MM_NAME_REPOSITORY;
             out->name = mm_strdup(name);
             out->directory = mm_buffer_detach(&path);
@@ -155,6 +181,8 @@ static mm_status find_snapshot(mm_hub_model *out, const char *cache, const char 
             commit = NULL;
             if (!out->name || !out->directory)
                 status = mm_fail_memory(error, "a model's name");
+        } else if (!missing[0]) {
+            memcpy(missing, lacks, sizeof(lacks));
         }
     }
     mm_free(commit);
@@ -163,15 +191,15 @@ static mm_status find_snapshot(mm_hub_model *out, const char *cache, const char 
 }
 
 static mm_status not_found(const mm_hub_places *places, const char *name, const char *revision,
-                           mm_error *error) {
-    return mm_fail(
-        error, places->offline ? MM_STATUS_OFFLINE : MM_STATUS_MODEL_NOT_FOUND,
-        "model %.100s (revision %.64s) is not complete on this machine (%.120s%s%.120s)%s", name,
-        revision, places->models_dir ? places->models_dir : "",
-        places->models_dir && places->hub_cache ? ", " : "",
-        places->hub_cache ? places->hub_cache : "",
-        places->offline ? ", and the setting offline, or HF_HUB_OFFLINE, is on"
-                        : ": get it with `mm pull`, or give a directory (./...)");
+                           const char *missing, mm_error *error) {
+    return mm_fail(error, places->offline ? MM_STATUS_OFFLINE : MM_STATUS_MODEL_NOT_FOUND,
+                   "model %.100s (revision %.64s) %s%.120s on this machine (%.120s%s%.120s)%s",
+                   name, revision, missing[0] ? "lacks its " : "is not", missing,
+                   places->models_dir ? places->models_dir : "",
+                   places->models_dir && places->hub_cache ? ", " : "",
+                   places->hub_cache ? places->hub_cache : "",
+                   places->offline ? ", and the setting offline, or HF_HUB_OFFLINE, is on"
+                                   : ": get it with `mm pull`, or give a directory (./...)");
 }
 
 mm_status mm_hub_find(mm_hub_model *out, const mm_hub_places *places, const char *name,
@@ -191,6 +219,7 @@ mm_status mm_hub_find(mm_hub_model *out, const mm_hub_places *places, const char
     if (kind == MM_NAME_DIRECTORY) {
         status = find_directory(out, name, error);
     } else {
+        char missing[MM_HUB_FILE_NAME] = "";
         mm_buffer preferred;
         mm_buffer_init(&preferred, MAX_PATH);
         if (kind == MM_NAME_BARE && !mm_buffer_printf(&preferred, "sentence-transformers/%s", name))
@@ -199,12 +228,12 @@ mm_status mm_hub_find(mm_hub_model *out, const mm_hub_places *places, const char
         const char *caches[] = {places->models_dir, places->hub_cache};
         for (size_t i = 0; i < 4 && !status && !out->directory; i++) {
             if (names[i / 2] && caches[i % 2])
-                status = find_snapshot(out, caches[i % 2], names[i / 2],
+                status = find_snapshot(out, missing, caches[i % 2], names[i / 2],
                                        revision ? revision : "main", need_weights, error);
         }
         mm_buffer_free(&preferred);
         if (!status && !out->directory)
-            status = not_found(places, name, revision ? revision : "main", error);
+            status = not_found(places, name, revision ? revision : "main", missing, error);
     }
     if (status)
         mm_hub_model_free(out);

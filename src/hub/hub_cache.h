@@ -29,8 +29,11 @@ typedef struct mm_hub_model {
 mm_status mm_hub_find(mm_hub_model *out, const mm_hub_places *places, const char *name,
                       const char *revision, bool need_weights, mm_error *error);
 void mm_hub_model_free(mm_hub_model *model); // leaves a zeroed one
-// Whether a snapshot's folder holds what a model needs, as far as a look at its files tells.
-bool mm_hub_snapshot_complete(const char *directory, bool need_weights);
+// Whether a snapshot's folder holds what a model needs, as far as a look at its files tells. If
+// not, `missing` (may be NULL) names the first file that it lacks.
+enum { MM_HUB_FILE_NAME = 256 };
+bool mm_hub_snapshot_complete(const char *directory, bool need_weights,
+                              char missing[MM_HUB_FILE_NAME]);
 
 // The commit that a revision stands for in a repository's folder; the caller frees *out, NULL when
 // there is none.

@@ -83,7 +83,7 @@ static bool list_snapshot(const char *repository, const char *name, const char *
     if (ok) {
         entry->directory = directory.data;
         entry->refs = search.refs.data ? search.refs.data : "";
-        entry->complete = mm_hub_snapshot_complete(directory.data, true);
+        entry->complete = mm_hub_snapshot_complete(directory.data, true, NULL);
         ok = function(entry, payload);
     }
     mm_buffer_free(&search.refs);

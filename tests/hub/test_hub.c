@@ -73,6 +73,15 @@ static void make_caches(void) {
                                       "/model.safetensors")) > 0);
     (void)unlink(link);
     assert_int_equal(symlink("../../blobs/none", link), 0);
+    put("hub/models--org--shards/refs/main", COMMIT_A);
+    put("hub/models--org--shards/snapshots/" COMMIT_A "/config.json", "{}");
+    put("hub/models--org--shards/snapshots/" COMMIT_A "/model.safetensors.index.json",
+        "{\"weight_map\": {\"a\": \"first.safetensors\", \"b\": \"second.safetensors\"}}");
+    put("hub/models--org--shards/snapshots/" COMMIT_A "/first.safetensors", "");
+    put("hub/models--org--pooled/refs/main", COMMIT_A);
+    put("hub/models--org--pooled/snapshots/" COMMIT_A "/model.safetensors", "");
+    put("hub/models--org--pooled/snapshots/" COMMIT_A "/modules.json",
+        "[{\"path\": \"1_Pooling\", \"type\": \"sentence_transformers.models.Pooling\"}]");
     put("hub/models--org--broken/refs/main", "not a commit");
     put("hub/models--sentence-transformers--solo/refs/main", COMMIT_A);
 }
@@ -119,6 +128,18 @@ static void test_find(void **state) {
             assert_contains(error.message, "mm pull");
         }
         mm_hub_model_free(&model);
+    }
+    static const char *const lacking[][2] = {
+        {"org/half", "lacks its model.safetensors"},
+        {"org/shards", "lacks its second.safetensors"},
+        {"org/pooled", "lacks its 1_Pooling/config.json"},
+        {"org/none", "is not on this machine"},
+    };
+    for (size_t i = 0; i < sizeof(lacking) / sizeof(lacking[0]); i++) {
+        places.offline = i % 2 == 0;
+        assert_status(mm_hub_find(&model, &places, lacking[i][0], NULL, true, &error),
+                      places.offline ? MM_STATUS_OFFLINE : MM_STATUS_MODEL_NOT_FOUND, error);
+        assert_contains(error.message, lacking[i][1]);
     }
     places.offline = true;
     assert_status(mm_hub_find(&model, &places, "org/none", NULL, true, &error), MM_STATUS_OFFLINE,
