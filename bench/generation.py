@@ -9,11 +9,9 @@ many tokens. Sides are processes that live for a whole model; medians count.
 """
 import argparse
 import datetime
-import json
 import os
 import random
 import shutil
-import struct
 import subprocess
 import sys
 import time
@@ -21,6 +19,7 @@ import time
 import report
 import rows
 from embedding import cpu_used, pin, watch_machine
+from limits import FLOAT, Seq2SeqLimit
 from modeldir import read_json
 from ours import Ours, mm_bench
 from sides import CACHE, HERE, Failed, Worker, note
@@ -28,13 +27,15 @@ from sides import CACHE, HERE, Failed, Worker, note
 MODELS = ["t5-small", "t5-base", "t5-large", "bart-large-cnn"]
 PEERS = [("ctranslate2-generation", "f32"), ("transformers", "f32")]
 TOKENS = 64
-# Per work: what it is called, the lengths of its sources, beams, tokens written, the bars.
+# Per work: what it is called, the lengths of its sources, beams, tokens written, the bars (as in rows.py).
 WORK = {
-    "one": (f"one source of 200 tokens, greedy, {TOKENS} tokens", [200], 1, TOKENS, [("ctranslate2", 1.5)]),
-    "first": ("one source of 200 tokens, the first token", [200], 1, 1, []),
-    "beams": (f"8 sources of 96 to 320 tokens, 4 beams, {TOKENS} tokens", list(range(96, 321, 32)), 4, TOKENS, []),
+    "one": (f"one source of 200 tokens, greedy, {TOKENS} tokens", [200], 1, TOKENS,
+            [("ctranslate2", 1.5), ("transformers", 3.0)]),
+    "first": ("one source of 200 tokens, the first token", [200], 1, 1, [("best", 1.4)]),
+    "beams": (f"8 sources of 96 to 320 tokens, 4 beams, {TOKENS} tokens", list(range(96, 321, 32)), 4, TOKENS,
+              [("ctranslate2", 2.0), ("transformers", 3.5)]),
 }
-BANDWIDTH_BAR = 0.75
+BANDWIDTH_BAR = 0.75  # of the limit of reading a step's weights, greedy
 NAMES = {"ctranslate2-generation": "ctranslate2", "transformers": "transformers"}
 
 
@@ -42,7 +43,7 @@ def parse():
     parser = argparse.ArgumentParser(prog="bench/run generation", description=__doc__.splitlines()[0])
     parser.add_argument("--models", default=",".join(MODELS[1:]), help="comma-separated: " + ", ".join(MODELS))
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each work (default 5)")
-    parser.add_argument("--quick", action="store_true", help="two rounds, without the beams")
+    parser.add_argument("--quick", action="store_true", help="two rounds of each work")
     parser.add_argument("--mm", default="build/mm", help="our program")
     parser.add_argument("--no-peers", action="store_true", help="our side only")
     parser.add_argument("--out", default="bench/GENERATION.md", help="where the table goes")
@@ -85,40 +86,21 @@ def convert(source, converted):
         raise Failed("converting: " + (done.stderr.strip().splitlines() or ["no message"])[-1])
 
 
-def step_bytes(source):
-    """Weights that a step has to read, in bytes: the decoder's matrices but for the keys and values of the source,
-    which are made once, and the vocabulary's."""
-    with open(os.path.join(source, "model.safetensors"), "rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(length))
-    once = ("EncDecAttention.k", "EncDecAttention.v", "encoder_attn.k_proj", "encoder_attn.v_proj")
-    total = 0
-    for name, tensor in header.items():
-        if name == "__metadata__" or len(tensor["shape"]) != 2 or any(part in name for part in once):
-            continue
-        inside = ".".join(name.split(".")[:-1])
-        if "decoder." in name and "embed" not in inside and "bias" not in inside or "shared" in name:
-            total += 4 * tensor["shape"][0] * tensor["shape"][1]
-    return total
-
-
 def sources_of(work, vocabulary):
     random_ = random.Random(5)
     return [[random_.randrange(4, vocabulary) for _ in range(length)] for length in WORK[work][1]]
 
 
 class Model:
-    """One model's sides and what they took."""
+    """One model's sides, and a row for each work with what they took: report.py judges it like a row of embedding."""
 
     def __init__(self, run, options, name):
         self.run, self.options, self.name = run, options, name
         self.source = make_model(name)
         self.converted = os.path.join(CACHE, name + "-converted")
-        self.vocabulary = read_json(os.path.join(self.source, "config.json"))["vocab_size"]
-        self.bytes = step_bytes(self.source)
-        self.sides, self.read_gbps = {}, []
-        self.times = {}  # (work, side): seconds
-        self.ids = {}  # (work, side): what it wrote
+        config = read_json(os.path.join(self.source, "config.json"))
+        self.vocabulary, self.limit = config["vocab_size"], Seq2SeqLimit(config)
+        self.sides, self.rows = {}, {}
 
     def open_sides(self):
         self.sides["ours"] = Ours(self.run.mm, os.path.abspath(self.source), "f32", rows.THREADS)
@@ -126,7 +108,7 @@ class Model:
             try:
                 if peer.startswith("ctranslate2"):
                     convert(self.source, self.converted)
-                self.sides[NAMES[peer]] = Worker(peer, dtype, self.source, self.converted, rows.THREADS)
+                self.sides[f"{NAMES[peer]} {dtype}"] = Worker(peer, dtype, self.source, self.converted, rows.THREADS)
             except Failed as failure:
                 self.run.remark(f"{self.name}: left out {NAMES[peer]}: {failure}")
 
@@ -135,6 +117,14 @@ class Model:
             side.close()
         shutil.rmtree(self.source, ignore_errors=True)
         shutil.rmtree(self.converted, ignore_errors=True)
+
+    def new_row(self, work):
+        title, lengths, beams, tokens, bars = WORK[work]
+        self.rows[work] = {
+            "name": work, "title": f"{self.name}: {title}", "kind": "generation", "dtype": "f32", "bars": bars,
+            "parts": self.limit.parts(lengths, beams, tokens), "peaks": [], "reads": [], "sides": {}, "ids": {},
+        }
+        return self.rows[work]
 
     def ask(self, side, work):
         _, _, beams, tokens, _ = WORK[work]
@@ -148,84 +138,120 @@ class Model:
         assert all(len(ids) == tokens for ids in found), (self.name, side, work)
         return seconds, found
 
-    def measure(self, works):
-        """Each side once to warm up, then in turn."""
-        for work in works:
-            for number in range((2 if self.options.quick else self.options.rounds) + 1):
-                if number > 0 and work == "one":
-                    answer = mm_bench(self.run.mm, ["--peak"], rows.THREADS)
-                    if isinstance(answer, dict) and answer.get("read_gbps"):
-                        self.read_gbps.append(answer["read_gbps"])
-                for side in list(self.sides):
-                    time.sleep(rows.SETTLE)
-                    try:
-                        seconds, found = self.ask(side, work)
-                    except Failed as failure:
-                        self.run.remark(f"{self.name}, {WORK[work][0]}: left out {side}: {failure}")
-                        del self.sides[side]
-                        continue
-                    self.ids[work, side] = found
-                    if number > 0:
-                        self.times.setdefault((work, side), []).append(seconds)
+    def measure_machine(self, row):
+        """The rates of products and reads, measured now."""
+        answer = mm_bench(self.run.mm, ["--peak"], rows.THREADS)
+        if not isinstance(answer, dict):
+            self.run.remark(f"no limits: {answer}")
+            return
+        row["peaks"].append(answer["f32_gflops"])
+        row["reads"].append(answer["read_gbps"])
 
-    def bandwidth_share(self, side):
-        """Least time to read a step's weights, over the time of a step."""
-        whole, first = (report.median(self.times.get((work, side), [])) for work in ("one", "first"))
-        gbps = report.median(self.read_gbps)
-        if not whole or not first or not gbps or whole <= first:
+    def measure(self, work):
+        """Each side once to warm up, then in turn."""
+        row = self.new_row(work)
+        for number in range((2 if self.options.quick else self.options.rounds) + 1):
+            if number > 0:
+                time.sleep(rows.SETTLE)
+                self.measure_machine(row)
+            for side in list(self.sides):
+                time.sleep(rows.SETTLE)
+                try:
+                    seconds, found = self.ask(side, work)
+                except Failed as failure:
+                    self.run.remark(f"{row['title']}: left out {side}: {failure}")
+                    del self.sides[side]
+                    continue
+                row["ids"][side] = found
+                if number > 0:
+                    self.add_round(row, side, seconds)
+
+    def add_round(self, row, side, seconds):
+        new = {"rounds": [], "cosine": None, "setting": {}}
+        kept = row.setdefault("ours", new) if side == "ours" else row["sides"].setdefault(side, new)
+        kept["rounds"].append(seconds)
+
+    def times(self, work, side):
+        row = self.rows.get(work, {})
+        kept = row.get("ours") if side == "ours" else row.get("sides", {}).get(side)
+        return kept["rounds"] if kept else []
+
+    def reads(self):
+        return [rate for row in self.rows.values() for rate in row["reads"]]
+
+    def reading_share(self, side):
+        """Least time to read a step's weights, over the time of a greedy step."""
+        whole, first = (report.median(self.times(work, side)) for work in ("one", "first"))
+        rate = report.median(self.reads())
+        if not whole or not first or not rate or whole <= first:
             return None
-        return self.bytes / (gbps * 1e9) / ((whole - first) / (TOKENS - 1))
+        return FLOAT * self.limit.step_weights / (rate * 1e9) / ((whole - first) / (TOKENS - 1))
 
 
 def judge(model):
-    """(bar, measured, met) for each bar of a model."""
-    judged = []
-    part = model.bandwidth_share("ours")
-    judged.append((f"a step at {BANDWIDTH_BAR * 100:.0f} % of the limit of reading its {model.bytes / 1e6:.0f} MB",
-                   report.share_text(part), None if part is None else part >= BANDWIDTH_BAR))
-    for work, (title, _, _, _, bars) in WORK.items():
-        ours = report.median(model.times.get((work, "ours"), []))
-        for peer, factor in bars:
-            theirs = report.median(model.times.get((work, peer), []))
-            if not ours or not theirs:
-                judged.append((f"{factor:g} x {peer}: {title}", "not measured", None))
-            else:
-                judged.append((f"{factor:g} x {peer}: {title}", f"{theirs / ours:.2f} x", theirs / ours >= factor))
+    """The bars of a model as report.judge has them, with the titles of their works."""
+    part = model.reading_share("ours")
+    judged = [{"title": f"{model.name}: a greedy step",
+               "bar": f"{BANDWIDTH_BAR * 100:.0f} % of the limit of reading {FLOAT * model.limit.step_weights / 1e6:.0f} MB",
+               "measured": report.share_text(part), "share": "-", "way": "share",
+               "met": None if part is None else part >= BANDWIDTH_BAR}]
+    for row in model.rows.values():
+        judged += [dict(bar, title=row["title"]) for bar in report.judge(row)]
     return judged
 
 
+def rate_text(values, unit):
+    return f"{report.median(values):.1f} {unit} (from {min(values):.1f} to {max(values):.1f})" if values else "not measured"
+
+
 def details(model):
-    lines = [f"### {model.name}", "", "| work | side | median | fastest and slowest round | to ours | same ids as ours | "
-             "share of the reading limit |", "|---|---|---|---|---|---|---|"]
-    for work, (title, *_) in WORK.items():
-        ours = report.median(model.times.get((work, "ours"), []))
-        for (name, side), times in sorted(model.times.items(), key=lambda entry: report.median(entry[1])):
-            if name != work:
+    lines = []
+    for work, row in model.rows.items():
+        least = report.least_time(row)
+        lines += [f"### {row['title']}", "",
+                  f"Limit {report.time_text(least)}: {sum(flops for flops, _ in row['parts']) / 1e9:,.1f} GFLOP of products at "
+                  f"{rate_text(row['peaks'], 'GFLOP/s')}, {sum(read for _, read in row['parts']) / 1e9:,.2f} GB of reads at "
+                  f"{rate_text(row['reads'], 'GB/s')}.", "",
+                  "| side | median | fastest and slowest round | to ours | same ids as ours | share of the limit | "
+                  "share of the reading limit, a greedy step |", "|---|---|---|---|---|---|---|"]
+        ours = report.median(model.times(work, "ours"))
+        for side in sorted(row["ids"], key=lambda name: report.median(model.times(work, name)) or 0):
+            times = model.times(work, side)
+            if not times or not ours:
                 continue
-            same = sum(a == b for a, b in zip(model.ids[work, side], model.ids[work, "ours"]))
-            part = report.share_text(model.bandwidth_share(side)) if work == "one" else "-"
-            lines.append(f"| {title} | {'**ours**' if side == 'ours' else side} | {report.time_text(report.median(times))} | "
+            same = sum(a == b for a, b in zip(row["ids"][side], row["ids"]["ours"]))
+            reading = report.share_text(model.reading_share(side)) if work == "one" else "-"
+            lines.append(f"| {'**ours**' if side == 'ours' else side} | {report.time_text(report.median(times))} | "
                          f"{report.time_text(min(times))} to {report.time_text(max(times))} | "
-                         f"{report.median(times) / ours:.2f} x | {same} of {len(model.ids[work, side])} | {part} |")
-    return "\n".join(lines) + "\n"
+                         f"{report.median(times) / ours:.2f} x | {same} of {len(row['ids'][side])} | "
+                         f"{report.share_text(report.share(row, report.median(times)))} | {reading} |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 METHOD = """\
 Models have the shapes of the published ones and random weights, in f32. All sides run at two threads, each a process of its
 own for the whole model; rounds are interleaved (us, CTranslate2, transformers, us, ...), medians count. All get the same token
 ids and write exactly so many tokens. A peer is timed inside its process from token ids to token ids, ours over `mm task` from
-the first byte of the request to the last of the Result. A step's time is that of 64 tokens less that of the first, by 63; its
-limit is to read the decoder's weights and the vocabulary once at the rate that `mm bench --peak` reads memory with, between the
-rounds. CTranslate2 searches beams in a way of its own, so that its ids may differ there."""
+the first byte of the request to the last of the Result.
+
+The limit of a work is the sum of its parts (bench/limits.py). Encoding: 2 x the multiply-adds of the linear and attention
+products over real tokens, the keys and values of cross-attention included, divided by the best packed product rate. A step:
+the same for its rows, or the bytes of the weights it reads and of its caches of keys and values, divided by the rate of reading
+memory, whichever takes longer. `mm bench --peak` measures both rates between the rounds. A ratio also counts as met at 85 % of
+the limit; the last column says which way a bar was met. A greedy step's time is that of 64 tokens less that of the first, by
+63; its limit of reading has the weights alone. CTranslate2 searches beams in a way of its own, so that its ids may differ
+there."""
 
 
 def document(models, run, options):
     date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
     command = f"bench/run generation --models {','.join(options.models)} --rounds {options.rounds}"
     parts = ["# Generation benchmark", "", f"Written by `{command}{' --quick' if options.quick else ''}` on {date}.", "",
-             report.machine(run), report.versions(run), "", "| model | bar | measured | met |", "|---|---|---|---|"]
-    for model in models:
-        parts += [f"| {model.name} | {bar} | {measured} | {report.met_text(met)} |" for bar, measured, met in judge(model)]
+             report.machine(run), report.versions(run), "",
+             "| work (2 threads) | bar | measured | our share of the limit | met |", "|---|---|---|---|---|"]
+    parts += [f"| {bar['title']} | {bar['bar']} | {bar['measured']} | {bar['share']} | {report.met_text(bar)} |"
+              for model in models for bar in judge(model)]
     if run.remarks:
         parts += ["", "Remarks of this run:", "", *[f"- {remark}" for remark in run.remarks]]
     parts += ["", "## How", "", METHOD, "", "## Every side", ""] + [details(model) for model in models]
@@ -243,10 +269,11 @@ def main():
         models.append(model)
         try:
             model.open_sides()
-            model.measure([work for work in WORK if not (options.quick and work == "beams")])
+            for work in WORK:
+                model.measure(work)
         finally:
             model.close()
-        run.read_gbps = report.median(model.read_gbps) or run.read_gbps
+        run.read_gbps = report.median(model.reads()) or run.read_gbps
         print(details(model), flush=True)
     watch_machine(run, start, before)
     with open(options.out, "w", encoding="utf-8") as file:
