@@ -2,6 +2,16 @@
 // Forwards the interface to the device an object belongs to.
 #include "compute/backend_ops.h"
 
+const char *mm_compute_dtype_name(mm_compute_dtype dtype) {
+    switch (dtype) {
+    case MM_COMPUTE_F32:
+        return "f32";
+    case MM_COMPUTE_BF16:
+        return "bf16";
+    }
+    return "";
+}
+
 static const mm_backend_ops *ops_of(const void *object) {
     return ((const mm_backend_object *)object)->ops;
 }

@@ -24,6 +24,7 @@ void mm_deployment_free(mm_deployment *deployment) {
     mm_free(deployment->asked);
     mm_free(deployment->asked_revision);
     mm_workers_free(deployment);
+    mm_replicas_free(deployment);
     pthread_cond_destroy(&deployment->work);
     pthread_cond_destroy(&deployment->changed);
     mm_free(deployment);
@@ -40,7 +41,7 @@ static bool is_pinned(const mm_manager *manager, const char *name, const char *a
 }
 
 static mm_status create(mm_deployment **out, const mm_job *job, mm_hub_model *model,
-                        mm_compute_dtype dtype, mm_error *error) {
+                        const mm_target *target, mm_error *error) {
     const char *asked = mm_request_text(job->request, MM_PARAM_MODEL_NAME, "");
     const char *revision = mm_request_text(job->request, MM_PARAM_REVISION, NULL);
     mm_deployment *deployment = *out = mm_calloc(1, sizeof(*deployment));
@@ -49,17 +50,19 @@ static mm_status create(mm_deployment **out, const mm_job *job, mm_hub_model *mo
     mm_condition_init(&deployment->work);
     mm_condition_init(&deployment->changed);
     deployment->manager = job->manager;
-    deployment->device = "cpu";
-    deployment->dtype = dtype;
+    deployment->target = *target;
     deployment->wanted_workers = 1;
     double seconds = mm_settings_number(job->manager->settings, MM_SETTING_IDLE_TIMEOUT_INDEX, -1);
     deployment->keep_alive = seconds < 0 ? -1 : seconds / 60;
     deployment->asked = mm_strdup(asked);
     deployment->asked_revision = revision ? mm_strdup(revision) : NULL;
-    if (!deployment->asked || (revision && !deployment->asked_revision)) {
+    mm_status status = mm_replicas_create(deployment, error);
+    if (!status && (!deployment->asked || (revision && !deployment->asked_revision)))
+        status = mm_fail_memory(error, "a deployment");
+    if (status) {
         mm_deployment_free(deployment);
         *out = NULL;
-        return mm_fail_memory(error, "a deployment");
+        return status;
     }
     deployment->model = *model;
     *model = (mm_hub_model){0};
@@ -164,33 +167,37 @@ static mm_status attach_locked(mm_job *job, mm_deployment *deployment, mm_error 
     return MM_STATUS_OK; // CLOSING or drained: loaded again at the end of that
 }
 
+static bool same_target(const mm_target *a, const mm_target *b) {
+    return a->device == b->device && a->dtype == b->dtype;
+}
+
 static bool same_text(const char *a, const char *b) {
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
 static mm_deployment *find_locked(const mm_manager *manager, const mm_hub_model *model,
-                                  mm_compute_dtype dtype) {
+                                  const mm_target *target) {
     mm_deployment *at = manager->deployments;
-    while (at && !(at->dtype == dtype && strcmp(at->model.name, model->name) == 0 &&
+    while (at && !(same_target(&at->target, target) && strcmp(at->model.name, model->name) == 0 &&
                    same_text(at->model.commit, model->commit)))
         at = at->next;
     return at;
 }
 
 mm_deployment *mm_deployment_ready_locked(const mm_manager *manager, const char *name,
-                                          const char *revision, mm_compute_dtype dtype) {
+                                          const char *revision, const mm_target *target) {
     mm_deployment *at = manager->deployments;
-    while (at && !(at->dtype == dtype && at->state == MM_DEPLOYMENT_READY &&
+    while (at && !(same_target(&at->target, target) && at->state == MM_DEPLOYMENT_READY &&
                    strcmp(at->asked, name) == 0 && same_text(at->asked_revision, revision)))
         at = at->next;
     return at;
 }
 
 bool mm_deployment_attach_known(mm_job *job, const char *name, const char *revision,
-                                mm_compute_dtype dtype, mm_status *status, mm_error *error) {
+                                const mm_target *target, mm_status *status, mm_error *error) {
     mm_manager *manager = job->manager;
     pthread_mutex_lock(&manager->lock);
-    mm_deployment *known = mm_deployment_ready_locked(manager, name, revision, dtype);
+    mm_deployment *known = mm_deployment_ready_locked(manager, name, revision, target);
     if (known)
         *status = attach_locked(job, known, error);
     pthread_mutex_unlock(&manager->lock);
@@ -198,9 +205,9 @@ bool mm_deployment_attach_known(mm_job *job, const char *name, const char *revis
 }
 
 mm_status mm_deployment_apply_locked(mm_manager *manager, const mm_hub_model *model,
-                                     mm_compute_dtype dtype, const mm_request *request,
+                                     const mm_target *target, const mm_request *request,
                                      mm_error *error) {
-    mm_deployment *at = find_locked(manager, model, dtype);
+    mm_deployment *at = find_locked(manager, model, target);
     if (!at || at->state != MM_DEPLOYMENT_READY)
         return MM_STATUS_OK;
     mm_status status = apply_locked(at, request, error);
@@ -211,17 +218,17 @@ mm_status mm_deployment_apply_locked(mm_manager *manager, const mm_hub_model *mo
     return status;
 }
 
-mm_status mm_deployment_attach(mm_job *job, mm_hub_model *model, mm_compute_dtype dtype,
+mm_status mm_deployment_attach(mm_job *job, mm_hub_model *model, const mm_target *target,
                                mm_error *error) {
     mm_manager *manager = job->manager;
     mm_status status = MM_STATUS_OK;
     pthread_mutex_lock(&manager->lock);
     if (manager->closing)
         status = mm_fail(error, MM_STATUS_CANCELLED, "the manager is shutting down");
-    mm_deployment *at = find_locked(manager, model, dtype);
+    mm_deployment *at = find_locked(manager, model, target);
     if (!at && !status) {
         prune_locked(manager);
-        status = create(&at, job, model, dtype, error);
+        status = create(&at, job, model, target, error);
         if (!status) {
             at->next = manager->deployments;
             manager->deployments = at;
@@ -251,15 +258,12 @@ size_t mm_deployment_unload_locked(mm_deployment *deployment, int *workers_stopp
     mm_workers_stop_locked(deployment);
     pthread_mutex_unlock(&manager->lock);
     mm_workers_join(deployment);
-    size_t freed = mm_task_model_weight_bytes(deployment->loaded);
-    mm_task_model_free(deployment->loaded);
-    mm_memory_trim();
+    size_t freed = mm_replicas_unload(deployment);
     mm_log_write(&manager->log, MM_LOG_INFO, "released %s: %zu bytes", deployment->asked, freed);
     pthread_mutex_lock(&manager->lock);
-    deployment->loaded = NULL;
     deployment->state = MM_DEPLOYMENT_UNLOADED;
     deployment->drained_for = NULL;
-    mm_memory_return_locked(deployment);
+    mm_replicas_forget_locked(deployment);
     pthread_cond_broadcast(&deployment->changed);
     if (deployment->waiting.count > 0) // came meanwhile
         mm_loader_start_locked(deployment);

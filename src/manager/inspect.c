@@ -59,7 +59,7 @@ static mm_status look(inspection *out, mm_manager *manager, mm_error *error) {
     mm_backend *backend;
     mm_status status = mm_config_open(&out->config, directory, error);
     if (!status)
-        status = mm_manager_cpu(&backend, manager, error);
+        status = mm_device_open(&backend, &manager->devices.list[0], &manager->lock, error);
     if (status)
         return status;
     status = mm_checkpoint_open(&out->checkpoint, directory, &out->checkpoint_error);

@@ -3,17 +3,19 @@
 #include "base/clock.h"
 #include "manager/state.h"
 
-static mm_status reserve(mm_deployment *deployment, size_t bytes, mm_error *error) {
-    pthread_mutex_lock(&deployment->manager->lock);
-    mm_status status = mm_memory_reserve_locked(deployment, bytes, error);
-    pthread_mutex_unlock(&deployment->manager->lock);
+static mm_status reserve(mm_replica *replica, size_t bytes, mm_error *error) {
+    mm_manager *manager = replica->deployment->manager;
+    pthread_mutex_lock(&manager->lock);
+    mm_status status = mm_memory_reserve_locked(replica, bytes, error);
+    pthread_mutex_unlock(&manager->lock);
     return status;
 }
 
-static void take_back(mm_deployment *deployment) {
-    pthread_mutex_lock(&deployment->manager->lock);
-    mm_memory_return_locked(deployment);
-    pthread_mutex_unlock(&deployment->manager->lock);
+static void take_back(mm_replica *replica) {
+    mm_manager *manager = replica->deployment->manager;
+    pthread_mutex_lock(&manager->lock);
+    mm_memory_return_locked(replica);
+    pthread_mutex_unlock(&manager->lock);
 }
 
 // A pre-load leaves no work to requests.
@@ -34,14 +36,15 @@ typedef struct attempt {
     mm_cache_key stamp; // of the files, from before they were read
 } attempt;
 
-static mm_status open_model(mm_task_model **out, const mm_deployment *deployment, mm_error *error) {
+static mm_status open_model(mm_task_model **out, const mm_replica *replica, mm_error *error) {
+    const mm_deployment *deployment = replica->deployment;
     mm_backend *backend;
     *out = NULL;
-    mm_status status = mm_manager_cpu(&backend, deployment->manager, error);
+    mm_status status = mm_device_open(&backend, replica->device, &deployment->manager->lock, error);
     const char *name = deployment->model.kind == MM_NAME_DIRECTORY ? NULL : deployment->model.name;
     if (!status)
         status = mm_task_model_open(out, deployment->model.directory, name, backend,
-                                    deployment->dtype, error);
+                                    deployment->target.dtype, error);
     return status;
 }
 
@@ -68,17 +71,18 @@ static bool is_wanted(mm_deployment *deployment, const mm_task_model *model) {
     return wanted;
 }
 
-static mm_status load(attempt *out, mm_deployment *deployment, mm_error *error) {
+static mm_status load(attempt *out, mm_replica *replica, mm_error *error) {
+    mm_deployment *deployment = replica->deployment;
     *out = (attempt){0};
     int64_t begun = mm_clock_now_ns();
     out->stamped = mm_directory_stamp(&out->stamp, deployment->model.directory);
-    mm_status status = open_model(&out->model, deployment, error);
+    mm_status status = open_model(&out->model, replica, error);
     int64_t opened = mm_clock_now_ns();
     if (status)
         return status;
     bool wanted = is_wanted(deployment, out->model);
     if (wanted) {
-        status = reserve(deployment, mm_task_model_weight_bytes(out->model), error);
+        status = reserve(replica, mm_task_model_weight_bytes(out->model), error);
         out->refused = status != MM_STATUS_OK;
     }
     int64_t reserved = mm_clock_now_ns();
@@ -89,17 +93,17 @@ static mm_status load(attempt *out, mm_deployment *deployment, mm_error *error) 
     if (status || !wanted) {
         mm_task_model_free(out->model);
         out->model = NULL;
-        take_back(deployment);
+        take_back(replica);
     }
     return status;
 }
 
-// Once more with all that is idle gone, when the system refuses memory.
-static mm_status load_with_room(attempt *out, mm_deployment *deployment, mm_error *error) {
-    mm_status status = load(out, deployment, error);
+// Once more with all that is idle there gone, when the device refuses memory.
+static mm_status load_with_room(attempt *out, mm_replica *replica, mm_error *error) {
+    mm_status status = load(out, replica, error);
     if (status == MM_STATUS_OUT_OF_MEMORY && !out->refused &&
-        mm_memory_evict_idle(deployment->manager))
-        status = load(out, deployment, error);
+        mm_memory_evict_idle(replica->deployment->manager, replica->device))
+        status = load(out, replica, error);
     return status;
 }
 
@@ -114,10 +118,12 @@ static void fail_locked(mm_deployment *deployment, const mm_error *error) {
 }
 
 static void succeed_locked(mm_deployment *deployment, const attempt *made) {
-    deployment->loaded = made->model;
+    mm_replica *replica = &deployment->replicas[0];
+    deployment->loaded = replica->model = made->model;
     if (made->stamped)
-        mm_fingerprint_note_locked(deployment->manager, &deployment->model, deployment->dtype,
-                                   &made->stamp, mm_task_model_fingerprint(made->model));
+        mm_fingerprint_note_locked(deployment->manager, &deployment->model,
+                                   deployment->target.dtype, &made->stamp,
+                                   mm_task_model_fingerprint(made->model));
     deployment->state = MM_DEPLOYMENT_READY;
     deployment->loads++;
     deployment->last_used_ns = mm_clock_now_ns();
@@ -130,12 +136,13 @@ static void succeed_locked(mm_deployment *deployment, const attempt *made) {
 // have come meanwhile.
 static bool load_once(mm_deployment *deployment) {
     mm_manager *manager = deployment->manager;
+    mm_replica *replica = &deployment->replicas[0];
     attempt made;
     mm_error error = {0};
-    mm_status status = load_with_room(&made, deployment, &error);
+    mm_status status = load_with_room(&made, replica, &error);
     if (made.model)
         mm_log_write(&manager->log, MM_LOG_INFO, "loaded %s on %s in %d ms", deployment->asked,
-                     deployment->device, (int)(made.seconds * 1e3));
+                     replica->device->name, (int)(made.seconds * 1e3));
     else if (status && status != MM_STATUS_RELEASED)
         mm_log_write(&manager->log, MM_LOG_ERROR, "loading %s failed: %s", deployment->asked,
                      error.message);
@@ -150,7 +157,7 @@ static bool load_once(mm_deployment *deployment) {
         pthread_mutex_unlock(&manager->lock);
         mm_task_model_free(made.model);
         pthread_mutex_lock(&manager->lock);
-        mm_memory_return_locked(deployment);
+        mm_memory_return_locked(replica);
     }
     deployment->load_seconds = made.seconds;
     if (status)

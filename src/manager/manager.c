@@ -35,27 +35,6 @@ void mm_manager_leave(mm_manager *manager) {
     pthread_mutex_unlock(&manager->lock);
 }
 
-mm_status mm_manager_cpu(mm_backend **out, mm_manager *manager, mm_error *error) {
-    pthread_mutex_lock(&manager->lock);
-    *out = manager->cpu;
-    pthread_mutex_unlock(&manager->lock);
-    if (*out)
-        return MM_STATUS_OK;
-    mm_backend *made;
-    mm_status status = mm_backend_cpu_create(&made, error);
-    if (status)
-        return status;
-    pthread_mutex_lock(&manager->lock);
-    if (!manager->cpu) {
-        manager->cpu = made;
-        made = NULL;
-    }
-    *out = manager->cpu;
-    pthread_mutex_unlock(&manager->lock);
-    mm_backend_free(made); // somebody was faster
-    return MM_STATUS_OK;
-}
-
 // ---- Creation ----------------------------------------------------------------------------------
 
 void mm_manager_options_init(mm_manager_options *options) {
@@ -83,11 +62,9 @@ static mm_status derive(mm_manager *manager, mm_error *error) {
     }
     int64_t threads = mm_settings_integer(settings, MM_SETTING_CPU_THREADS_INDEX);
     manager->cpu_threads = threads > 0 ? (int)threads : mm_machine_cpus();
-    int64_t budget = mm_settings_integer(settings, MM_SETTING_CPU_BYTES_INDEX);
-    uint64_t total, available;
-    mm_machine_memory(&total, &available);
-    manager->cpu_budget = budget > 0 ? (size_t)budget : (size_t)(total / 10 * 8);
-    mm_status status = mm_hub_cache_path(&manager->hub_cache, variable, settings, error);
+    mm_status status = mm_devices_create(&manager->devices, settings, error);
+    if (!status)
+        status = mm_hub_cache_path(&manager->hub_cache, variable, settings, error);
     if (!status)
         status = mm_hub_access_read(&manager->access, variable, settings, error);
     manager->access.offline |= mm_settings_boolean(settings, MM_SETTING_OFFLINE_INDEX);
@@ -204,7 +181,7 @@ void mm_manager_free(mm_manager *manager) {
     mm_fetches_free(manager);
     mm_fingerprints_free(manager);
     mm_embedding_cache_free(manager->cache);
-    mm_backend_free(manager->cpu);
+    mm_devices_free(&manager->devices);
     mm_settings_free(manager->settings);
     mm_free(manager->hub_cache);
     mm_hub_access_free(&manager->access);

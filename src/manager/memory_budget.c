@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The memory that models may take together. A load is promised its bytes before it packs anything;
-// where they are not free, idle models go, and busy ones as soon as their work is done: a model
-// that is waited for is drained, its new jobs waiting as for a load. Loads get their turn in the
-// order in which they asked, so none waits for ever.
+// The memory of a device that models may take together. A load is promised its bytes before it
+// packs anything; where they are not free, idle models go, and busy ones as soon as their work is
+// done: a model that is waited for is drained, its new jobs waiting as for a load. Loads get their
+// turn in the order in which they asked, so none waits for ever.
 #include "base/clock.h"
 #include "base/memory.h"
 #include "manager/memory_plan.h"
 #include "manager/state.h"
 
-// All that have memory, side by side: holders[i] is of at[i], but for one more holder at the end,
-// what was released by name and is not yet free.
+// All that have memory of a device, side by side: holders[i] is of at[i], but for one more holder
+// at the end, what was released by name and is not yet free.
 typedef struct budget_view {
-    mm_deployment **at;
+    mm_replica **at;
     mm_memory_holder *holders;
     size_t *evict;
     size_t count; // of deployments
@@ -27,9 +27,11 @@ static bool has_work_locked(const mm_deployment *deployment) {
     return deployment->users > deployment->waiting.count;
 }
 
-static mm_memory_holder holder_of_locked(const mm_deployment *deployment, int64_t now) {
+// A deployment goes whole, from all of its devices.
+static mm_memory_holder holder_of_locked(const mm_replica *replica, int64_t now) {
+    const mm_deployment *deployment = replica->deployment;
     return (mm_memory_holder){
-        .bytes = deployment->planned_bytes,
+        .bytes = replica->planned_bytes,
         .load_seconds = deployment->load_seconds,
         .idle_seconds = (double)(now - deployment->last_used_ns) * 1e-9,
         .is_pinned = deployment->is_pinned,
@@ -37,7 +39,16 @@ static mm_memory_holder holder_of_locked(const mm_deployment *deployment, int64_
     };
 }
 
-static mm_status make_view_locked(budget_view *out, const mm_manager *manager, mm_error *error) {
+static mm_replica *replica_on(const mm_deployment *deployment, const mm_device *device) {
+    for (int i = 0; i < deployment->replica_count; i++) {
+        if (deployment->replicas[i].device == device)
+            return &deployment->replicas[i];
+    }
+    return NULL;
+}
+
+static mm_status make_view_locked(budget_view *out, const mm_manager *manager,
+                                  const mm_device *device, mm_error *error) {
     size_t most = 1, listed = 0;
     for (const mm_deployment *at = manager->deployments; at; at = at->next)
         most++;
@@ -52,39 +63,39 @@ static mm_status make_view_locked(budget_view *out, const mm_manager *manager, m
     }
     int64_t now = mm_clock_now_ns();
     for (mm_deployment *at = manager->deployments; at; at = at->next) {
-        if (at->planned_bytes == 0)
+        mm_replica *replica = replica_on(at, device);
+        if (!replica || replica->planned_bytes == 0)
             continue;
-        out->at[out->count] = at;
-        out->holders[out->count++] = holder_of_locked(at, now);
-        listed += at->planned_bytes;
+        out->at[out->count] = replica;
+        out->holders[out->count++] = holder_of_locked(replica, now);
+        listed += replica->planned_bytes;
     }
     out->holders[out->count] =
-        (mm_memory_holder){.bytes = manager->planned_bytes - listed, .is_busy = true};
+        (mm_memory_holder){.bytes = device->planned_bytes - listed, .is_busy = true};
     return MM_STATUS_OK;
 }
 
-static mm_memory_plan plan_locked(budget_view *view, const mm_deployment *deployment,
-                                  size_t bytes) {
-    return mm_memory_plan_make(view->evict, bytes, deployment->manager->cpu_budget, view->holders,
+static mm_memory_plan plan_locked(budget_view *view, const mm_replica *replica, size_t bytes) {
+    return mm_memory_plan_make(view->evict, bytes, replica->device->budget, view->holders,
                                view->count + 1);
 }
 
 // ---- Draining ----------------------------------------------------------------------------------
 
 // Has those end their work that would be chosen if they were idle.
-static void drain_locked(budget_view *view, mm_deployment *deployment, size_t bytes) {
+static void drain_locked(budget_view *view, mm_replica *replica, size_t bytes) {
     for (size_t i = 0; i < view->count; i++) {
-        if (view->at[i]->state == MM_DEPLOYMENT_READY)
+        if (view->at[i]->deployment->state == MM_DEPLOYMENT_READY)
             view->holders[i].is_busy = false;
     }
-    mm_memory_plan plan = plan_locked(view, deployment, bytes);
+    mm_memory_plan plan = plan_locked(view, replica, bytes);
     for (size_t i = 0; plan.verdict == MM_MEMORY_FITS && i < plan.evict_count; i++)
-        view->at[view->evict[i]]->drained_for = deployment;
+        view->at[view->evict[i]]->deployment->drained_for = replica;
 }
 
-static void end_draining_locked(const mm_deployment *deployment) {
-    for (mm_deployment *at = deployment->manager->deployments; at; at = at->next) {
-        if (at->drained_for != deployment)
+static void end_draining_locked(const mm_replica *replica) {
+    for (mm_deployment *at = replica->deployment->manager->deployments; at; at = at->next) {
+        if (at->drained_for != replica)
             continue;
         at->drained_for = NULL;
         if (at->state == MM_DEPLOYMENT_READY)
@@ -94,42 +105,46 @@ static void end_draining_locked(const mm_deployment *deployment) {
 
 // ---- Reserving ---------------------------------------------------------------------------------
 
-static mm_status too_large(const mm_deployment *deployment, const budget_view *view, size_t bytes,
+static mm_status too_large(const mm_replica *replica, const budget_view *view, size_t bytes,
                            mm_error *error) {
-    size_t pinned = 0, budget = deployment->manager->cpu_budget;
+    const mm_device *device = replica->device;
+    size_t pinned = 0, budget = device->budget;
     for (size_t i = 0; i < view->count; i++)
         pinned += view->holders[i].is_pinned ? view->holders[i].bytes : 0;
-    mm_status status = mm_fail(error, MM_STATUS_OUT_OF_MEMORY,
-                               "the model needs %zu bytes, and the memory budget is %zu, of which "
-                               "%zu are pinned; raise memory.cpu_bytes, or use a smaller model",
-                               bytes, budget, pinned);
-    mm_error_details(error, "{\"needed_bytes\": %zu, \"budget_bytes\": %zu, \"pinned_bytes\": %zu}",
-                     bytes, budget, pinned);
+    mm_status status = mm_fail(
+        error, MM_STATUS_OUT_OF_MEMORY,
+        "the model needs %zu bytes, and the memory budget of %s is %zu, of which %zu are pinned; "
+        "raise memory.%s, or use a smaller model",
+        bytes, device->name, budget, pinned, device->is_gpu ? "gpu_bytes" : "cpu_bytes");
+    mm_error_details(error,
+                     "{\"device\": \"%s\", \"needed_bytes\": %zu, \"budget_bytes\": %zu, "
+                     "\"pinned_bytes\": %zu}",
+                     device->name, bytes, budget, pinned);
     return status;
 }
 
 // One look: OK and `*done` when the bytes are promised; OK without when something changed or has to
 // change first.
-static mm_status try_locked(bool *done, mm_deployment *deployment, size_t bytes, mm_error *error) {
-    mm_manager *manager = deployment->manager;
+static mm_status try_locked(bool *done, mm_replica *replica, size_t bytes, mm_error *error) {
+    mm_manager *manager = replica->deployment->manager;
     budget_view view;
     *done = false;
-    mm_status status = make_view_locked(&view, manager, error);
+    mm_status status = make_view_locked(&view, manager, replica->device, error);
     if (status)
         return status;
-    mm_memory_plan plan = plan_locked(&view, deployment, bytes);
-    mm_deployment *victim = plan.evict_count > 0 ? view.at[view.evict[0]] : NULL;
+    mm_memory_plan plan = plan_locked(&view, replica, bytes);
+    mm_deployment *victim = plan.evict_count > 0 ? view.at[view.evict[0]]->deployment : NULL;
     if (plan.verdict == MM_MEMORY_NEVER)
-        status = too_large(deployment, &view, bytes, error);
+        status = too_large(replica, &view, bytes, error);
     else if (plan.verdict == MM_MEMORY_WAITS)
-        drain_locked(&view, deployment, bytes);
+        drain_locked(&view, replica, bytes);
     free_view(&view);
     int stopped;
     if (victim) {
         (void)mm_deployment_unload_locked(victim, &stopped);
     } else if (plan.verdict == MM_MEMORY_FITS) {
-        deployment->planned_bytes = bytes;
-        manager->planned_bytes += bytes;
+        replica->planned_bytes = bytes;
+        replica->device->planned_bytes += bytes;
         *done = true;
     } else if (!status) {
         pthread_cond_wait(&manager->memory_wake, &manager->lock);
@@ -137,55 +152,60 @@ static mm_status try_locked(bool *done, mm_deployment *deployment, size_t bytes,
     return status;
 }
 
-static void leave_line_locked(mm_deployment *deployment) {
-    mm_deployment **at = &deployment->manager->reserving;
-    while (*at != deployment)
+static void leave_line_locked(mm_replica *replica) {
+    mm_replica **at = &replica->device->reserving;
+    while (*at != replica)
         at = &(*at)->reserving;
-    *at = deployment->reserving;
-    deployment->reserving = NULL;
-    pthread_cond_broadcast(&deployment->manager->memory_wake);
+    *at = replica->reserving;
+    replica->reserving = NULL;
+    pthread_cond_broadcast(&replica->deployment->manager->memory_wake);
 }
 
-mm_status mm_memory_reserve_locked(mm_deployment *deployment, size_t bytes, mm_error *error) {
-    mm_manager *manager = deployment->manager;
+mm_status mm_memory_reserve_locked(mm_replica *replica, size_t bytes, mm_error *error) {
+    mm_manager *manager = replica->deployment->manager;
     mm_status status = MM_STATUS_OK;
     bool done = false;
-    mm_deployment **end = &manager->reserving;
+    mm_replica **end = &replica->device->reserving;
     while (*end)
         end = &(*end)->reserving;
-    *end = deployment;
+    *end = replica;
     while (!done && !status) {
-        if (deployment->abandoned)
+        if (replica->deployment->abandoned)
             status = mm_fail(error, MM_STATUS_RELEASED, "the model was released while it loaded");
-        else if (manager->reserving == deployment)
-            status = try_locked(&done, deployment, bytes, error);
+        else if (replica->device->reserving == replica)
+            status = try_locked(&done, replica, bytes, error);
         else
             pthread_cond_wait(&manager->memory_wake, &manager->lock);
     }
-    end_draining_locked(deployment);
-    leave_line_locked(deployment);
+    end_draining_locked(replica);
+    leave_line_locked(replica);
     return status;
 }
 
-void mm_memory_return_locked(mm_deployment *deployment) {
-    deployment->manager->planned_bytes -= deployment->planned_bytes;
-    deployment->planned_bytes = 0;
-    pthread_cond_broadcast(&deployment->manager->memory_wake);
+void mm_memory_return_locked(mm_replica *replica) {
+    replica->device->planned_bytes -= replica->planned_bytes;
+    replica->planned_bytes = 0;
+    pthread_cond_broadcast(&replica->deployment->manager->memory_wake);
 }
 
-bool mm_memory_evict_idle(mm_manager *manager) {
+static mm_deployment *idle_on_locked(const mm_manager *manager, const mm_device *device) {
+    for (mm_deployment *at = manager->deployments; at; at = at->next) {
+        const mm_replica *replica = replica_on(at, device);
+        if (replica && replica->planned_bytes > 0 && at->state == MM_DEPLOYMENT_READY &&
+            at->users == 0 && !at->is_pinned)
+            return at;
+    }
+    return NULL;
+}
+
+bool mm_memory_evict_idle(mm_manager *manager, const mm_device *device) {
     bool evicted = false;
+    mm_deployment *idle;
     int stopped;
     pthread_mutex_lock(&manager->lock);
-    for (mm_deployment *at = manager->deployments; at;) {
-        bool goes = at->state == MM_DEPLOYMENT_READY && at->users == 0 && !at->is_pinned;
-        if (!goes) {
-            at = at->next;
-            continue;
-        }
-        (void)mm_deployment_unload_locked(at, &stopped);
+    while ((idle = idle_on_locked(manager, device)) != NULL) {
+        (void)mm_deployment_unload_locked(idle, &stopped);
         evicted = true;
-        at = manager->deployments; // the lock was let go of: from the start
     }
     pthread_mutex_unlock(&manager->lock);
     return evicted;

@@ -18,7 +18,9 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "hub/hub_client.h"
+#include "manager/devices.h"
 #include "manager/embedding_cache.h"
+#include "manager/placement.h"
 #include "manager/request.h"
 #include "manager/result.h"
 #include "manager/settings.h"
@@ -28,7 +30,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-typedef struct mm_deployment mm_deployment;
 typedef struct mm_fetch mm_fetch;             // fetch.c
 typedef struct mm_fingerprint mm_fingerprint; // fingerprints.c
 typedef struct mm_workplace mm_workplace;     // worker.c
@@ -107,9 +108,19 @@ typedef enum mm_worker_state {
     MM_WORKER_GONE,    // ended or about to, needs the lock no more
 } mm_worker_state;
 
+// A deployment's model on one device: weights that are loaded there once, for all workers there.
+struct mm_replica {
+    mm_deployment *deployment; // fixed
+    mm_device *device;         // fixed
+    mm_task_model *model;      // (L) while loaded; whoever counts in `users` may read it
+    size_t planned_bytes;      // (L) of the device's budget, from before packing until freed
+    mm_replica *reserving;     // (L) the next of device->reserving
+};
+
 struct mm_worker {
     mm_deployment *deployment;
-    mm_workplace *own; // its thread's alone
+    mm_replica *replica; // it runs on; fixed while its thread runs
+    mm_workplace *own;   // its thread's alone
     int index;
     pthread_t thread;
     bool to_join;          // (L) thread was started and not joined yet
@@ -123,14 +134,15 @@ struct mm_deployment {
     mm_hub_model model;
     char *asked;          // the name it was first asked for by
     char *asked_revision; // or NULL
-    const char *device;   // "cpu"
-    mm_compute_dtype dtype;
+    mm_target target;
+    mm_replica *replicas; // [replica_count], one for each device of the target
+    int replica_count;
     bool is_pinned;
 
     mm_deployment *next;       // (L) manager->deployments
     mm_deployment_state state; // (L)
     bool abandoned;            // (L) LOADING for nobody: release came
-    mm_task_model *loaded;     // (L) while READY and CLOSING; whoever counts in `users` may read it
+    mm_task_model *loaded;     // (L) the first replica's, while READY and CLOSING
     double keep_alive;         // (L) minutes; negative = never
     int wanted_workers;        // (L) when READY: those that are ON
     mm_worker **workers;       // (L) the list; [worker_slots]
@@ -143,13 +155,11 @@ struct mm_deployment {
     int64_t last_used_ns;      // (L)
     uint64_t loads, hits;      // (L)
     double load_seconds;       // (L) what the last load took
-    size_t planned_bytes;      // (L) of the device's budget, from before packing until freed
-    mm_deployment *drained_for; // (L) that one's load wants this one's memory: new jobs wait
-    mm_deployment *reserving;   // (L) the next of manager->reserving
-    mm_error failure;           // (L) while FAILED
-    int64_t failed_ns;          // (L)
-    pthread_cond_t work;        // workers wait here
-    pthread_cond_t changed;     // state or users changed
+    mm_replica *drained_for;   // (L) that one's load wants this one's memory: new jobs wait
+    mm_error failure;          // (L) while FAILED
+    int64_t failed_ns;         // (L)
+    pthread_cond_t work;       // workers wait here
+    pthread_cond_t changed;    // state or users changed
 };
 
 // ---- The manager -------------------------------------------------------------------------------
@@ -161,7 +171,7 @@ struct mm_manager {
     mm_settings *settings;
     mm_log log;
     int cpu_threads;
-    size_t cpu_budget;         // bytes that models may take together
+    mm_devices devices;
     mm_pull_callback progress; // may be NULL
     void *progress_payload;
     mm_embedding_cache *cache; // or NULL: switched off
@@ -173,11 +183,8 @@ struct mm_manager {
     bool closing;                 // (L)
     size_t calls;                 // (L) public calls under way
     pthread_cond_t calls_done;    // closing waits for calls == 0
-    mm_backend *cpu;              // (L) created at first use, then fixed
     bool warned_fallback;         // (L)
     mm_deployment *deployments;   // (L)
-    size_t planned_bytes;         // (L) of the budget, of all deployments
-    mm_deployment *reserving;     // (L) loads that want memory, first come, first served
     pthread_cond_t memory_wake;   // a model became idle or left, or a load is no longer wanted
     mm_fetch *fetches;            // (L)
     mm_fingerprint *fingerprints; // (L) of models that were loaded once
@@ -200,7 +207,6 @@ struct mm_manager {
 // manager.c
 mm_status mm_manager_enter(mm_manager *manager, mm_error *error); // DISABLED, SHUTTING_DOWN
 void mm_manager_leave(mm_manager *manager);
-mm_status mm_manager_cpu(mm_backend **out, mm_manager *manager, mm_error *error);
 
 // job.c
 void mm_job_list_push(mm_job_list *list, mm_job *job);
@@ -230,18 +236,18 @@ void mm_job_prepare(mm_job *job);
 
 // deployment.c
 // Finds or creates the one the job needs and attaches the job, starting a load if need be.
-mm_status mm_deployment_attach(mm_job *job, mm_hub_model *model, mm_compute_dtype dtype,
+mm_status mm_deployment_attach(mm_job *job, mm_hub_model *model, const mm_target *target,
                                mm_error *error);
 // One that is READY and was asked for by that name first, or NULL.
 mm_deployment *mm_deployment_ready_locked(const mm_manager *manager, const char *name,
-                                          const char *revision, mm_compute_dtype dtype);
+                                          const char *revision, const mm_target *target);
 // What a request says of the model as such, where the model is loaded but not needed.
 mm_status mm_deployment_apply_locked(mm_manager *manager, const mm_hub_model *model,
-                                     mm_compute_dtype dtype, const mm_request *request,
+                                     const mm_target *target, const mm_request *request,
                                      mm_error *error);
 // Attaches to one already known by that Hub name; false when there is none.
 bool mm_deployment_attach_known(mm_job *job, const char *name, const char *revision,
-                                mm_compute_dtype dtype, mm_status *status, mm_error *error);
+                                const mm_target *target, mm_status *status, mm_error *error);
 // Ends loads, queue and workers and frees the model; the lock is let go of meanwhile. Waiting jobs
 // are answered with `status`. Returns the bytes freed.
 size_t mm_deployment_close_locked(mm_deployment *deployment, mm_status status, const char *message,
@@ -271,13 +277,13 @@ bool mm_directory_stamp(mm_cache_key *out, const char *directory);
 void mm_fingerprints_free(mm_manager *manager);
 
 // memory_budget.c
-// Promises `bytes` of the budget to a deployment that is LOADING, when room is there or was made:
+// Promises `bytes` of its device's budget to a replica that loads, when room is there or was made:
 // idle models go, busy ones once their work is done, and loads come in turn. Lets go of the lock
 // meanwhile. OUT_OF_MEMORY with numbers when it can never fit; RELEASED when it was abandoned.
-mm_status mm_memory_reserve_locked(mm_deployment *deployment, size_t bytes, mm_error *error);
-void mm_memory_return_locked(mm_deployment *deployment); // the promise ends
-// After the system refused memory: releases what is idle and may go; false when nothing was.
-bool mm_memory_evict_idle(mm_manager *manager);
+mm_status mm_memory_reserve_locked(mm_replica *replica, size_t bytes, mm_error *error);
+void mm_memory_return_locked(mm_replica *replica); // the promise ends
+// After a device refused memory: releases what is idle there and may go; false when nothing was.
+bool mm_memory_evict_idle(mm_manager *manager, const mm_device *device);
 
 // fetch.c
 // Has the job wait for the download of a Hub name, starting it if need be.

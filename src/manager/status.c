@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "manager/json_text.h"
-#include "manager/machine.h"
 #include "manager/state.h"
 
 #include <string.h>
@@ -20,7 +19,7 @@ static bool put_workers_locked(mm_buffer *out, const mm_deployment *deployment) 
         deployment->waiting.count + deployment->queues[0].count + deployment->queues[1].count;
     return mm_buffer_printf(out, ", \"workers\": %d, \"busy\": %d, \"queued\": %zu, \"bytes\": %zu",
                             mm_workers_on_locked(deployment), busy, queued,
-                            deployment->planned_bytes);
+                            mm_replicas_bytes_locked(deployment));
 }
 
 static bool put_times_locked(mm_buffer *out, const mm_deployment *deployment) {
@@ -48,14 +47,14 @@ static bool put_model_locked(mm_buffer *out, const mm_deployment *deployment) {
            mm_buffer_puts(out, ", \"revision\": ") &&
            mm_json_put_string_or_null(out, deployment->model.commit) &&
            mm_buffer_printf(out, ", \"device\": \"%s\", \"dtype\": \"%s\", \"state\": \"%s\"",
-                            deployment->device,
-                            deployment->dtype == MM_COMPUTE_BF16 ? "bf16" : "f32",
+                            deployment->target.device->name,
+                            mm_compute_dtype_name(deployment->target.dtype),
                             deployment->state == MM_DEPLOYMENT_LOADING ? "loading" : "ready") &&
            put_workers_locked(out, deployment) && put_times_locked(out, deployment);
 }
 
 // Only what holds memory, or is about to.
-static bool put_models_locked(mm_buffer *out, const mm_manager *manager, uint64_t *used) {
+static bool put_models_locked(mm_buffer *out, const mm_manager *manager) {
     bool ok = mm_buffer_puts(out, "\"models\": [");
     bool first = true;
     for (const mm_deployment *at = manager->deployments; at && ok; at = at->next) {
@@ -63,9 +62,36 @@ static bool put_models_locked(mm_buffer *out, const mm_manager *manager, uint64_
             continue;
         ok = mm_buffer_puts(out, first ? "" : ", ") && put_model_locked(out, at);
         first = false;
-        *used += at->planned_bytes;
     }
     return ok && mm_buffer_putc(out, ']');
+}
+
+// A device, and what it has by its driver or the system: asked for without the lock.
+typedef struct device_view {
+    const mm_device *device;
+    uint64_t total, available;
+} device_view;
+
+static bool put_devices_locked(mm_buffer *out, const device_view *views, int count) {
+    bool ok = mm_buffer_puts(out, ", \"devices\": [");
+    for (int i = 0; i < count && ok; i++)
+        ok = mm_buffer_printf(
+            out,
+            "%s{\"device\": \"%s\", \"bytes_total\": %llu, \"bytes_free\": %llu, "
+            "\"bytes_used\": %zu}",
+            i ? ", " : "", views[i].device->name, (unsigned long long)views[i].total,
+            (unsigned long long)views[i].available, views[i].device->planned_bytes);
+    return ok && mm_buffer_putc(out, ']');
+}
+
+static bool put_cache(mm_buffer *out, const mm_manager *manager) {
+    mm_cache_statistics cache = {0};
+    if (manager->cache)
+        mm_embedding_cache_statistics(&cache, manager->cache);
+    return mm_buffer_printf(
+        out, ", \"cache\": {\"entries\": %llu, \"hits\": %llu, \"misses\": %llu, \"bytes\": %llu}}",
+        (unsigned long long)cache.entries, (unsigned long long)cache.hits,
+        (unsigned long long)cache.misses, (unsigned long long)cache.bytes);
 }
 
 mm_status mm_manager_status(char **out, mm_manager *manager, mm_error *error) {
@@ -75,25 +101,20 @@ mm_status mm_manager_status(char **out, mm_manager *manager, mm_error *error) {
         return status;
     mm_buffer text;
     mm_buffer_init(&text, PTRDIFF_MAX);
-    uint64_t total, available, used = 0;
-    mm_machine_memory(&total, &available);
-    mm_cache_statistics cache = {0};
-    if (manager->cache)
-        mm_embedding_cache_statistics(&cache, manager->cache);
+    const int count = manager->devices.count;
+    device_view *views = mm_calloc((size_t)count, sizeof(*views));
+    for (int i = 0; i < count && views; i++) {
+        views[i].device = &manager->devices.list[i];
+        mm_device_memory(views[i].device, &views[i].total, &views[i].available);
+    }
     pthread_mutex_lock(&manager->lock);
-    bool ok = mm_buffer_putc(&text, '{') && put_models_locked(&text, manager, &used);
+    bool ok = views && mm_buffer_putc(&text, '{') && put_models_locked(&text, manager) &&
+              put_devices_locked(&text, views, count);
     pthread_mutex_unlock(&manager->lock);
-    ok = ok && mm_buffer_printf(&text,
-                                ", \"devices\": [{\"device\": \"cpu\", \"bytes_total\": %llu, "
-                                "\"bytes_free\": %llu, \"bytes_used\": %llu}], \"cache\": "
-                                "{\"entries\": %llu, \"hits\": %llu, \"misses\": %llu, "
-                                "\"bytes\": %llu}}",
-                                (unsigned long long)total, (unsigned long long)available,
-                                (unsigned long long)used, (unsigned long long)cache.entries,
-                                (unsigned long long)cache.hits, (unsigned long long)cache.misses,
-                                (unsigned long long)cache.bytes);
+    ok = ok && put_cache(&text, manager);
     *out = ok ? mm_buffer_detach(&text) : NULL;
     mm_buffer_free(&text);
+    mm_free(views);
     mm_manager_leave(manager);
     return *out ? MM_STATUS_OK : mm_fail_memory(error, "the status");
 }

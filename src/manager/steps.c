@@ -14,9 +14,10 @@ static double milliseconds(int64_t from_ns, int64_t to_ns) {
 // ---- Start -------------------------------------------------------------------------------------
 
 // All devices but the CPU are for later versions: `gpu` falls back as the settings say.
-static mm_status choose_device(mm_job *job, mm_error *error) {
+static mm_status choose_device(const mm_device_class **out, mm_job *job, mm_error *error) {
     mm_manager *manager = job->manager;
     const char *device = mm_request_text(job->request, MM_PARAM_DEVICE, "gpu");
+    *out = mm_devices_find(&manager->devices, "cpu");
     if (strcmp(device, "cpu") == 0)
         return MM_STATUS_OK;
     bool may_fall_back =
@@ -37,7 +38,8 @@ static mm_status choose_device(mm_job *job, mm_error *error) {
     return MM_STATUS_OK;
 }
 
-static mm_status choose_dtype(mm_compute_dtype *out, mm_job *job, mm_error *error) {
+static mm_status choose_dtype(mm_compute_dtype *out, mm_job *job, const mm_device_class *device,
+                              mm_error *error) {
     const char *dtype = mm_request_text(job->request, MM_PARAM_DTYPE, "auto");
     *out = MM_COMPUTE_F32;
     if (strcmp(dtype, "auto") == 0 || strcmp(dtype, "f32") == 0)
@@ -47,7 +49,7 @@ static mm_status choose_dtype(mm_compute_dtype *out, mm_job *job, mm_error *erro
     mm_backend *backend;
     if (is_bf16) {
         *out = MM_COMPUTE_BF16;
-        status = mm_manager_cpu(&backend, job->manager, error);
+        status = mm_device_open(&backend, device->devices, &job->manager->lock, error);
         if (status || mm_backend_supports(backend, MM_COMPUTE_BF16))
             return status;
     }
@@ -66,7 +68,7 @@ static mm_status choose_dtype(mm_compute_dtype *out, mm_job *job, mm_error *erro
 typedef struct described_model {
     const mm_hub_model *model;
     const char *fingerprint;
-    mm_compute_dtype dtype;
+    const mm_target *target;
 } described_model;
 
 static mm_status copy_text(char **out, const char *text, mm_error *error) {
@@ -92,8 +94,8 @@ static mm_status describe(mm_job *job, const described_model *known, mm_error *e
     result->id_is_number = job->request->id_is_number;
     result->returns_ids = mm_request_boolean(job->request, MM_PARAM_RETURN_IDS, false);
     result->kind = job->kind;
-    result->device = "cpu";
-    result->dtype = known->dtype == MM_COMPUTE_BF16 ? "bf16" : "f32";
+    result->device = known->target->device->name;
+    result->dtype = mm_compute_dtype_name(known->target->dtype);
     result->device_fallback = job->device_fallback;
     result->worker_id = -1;
     result->timing.download_ms = job->download_ms;
@@ -126,7 +128,7 @@ static bool recall(mm_job *job, const described_model *known) {
     pthread_mutex_lock(&manager->lock);
     if (job->state != MM_JOB_DONE) {
         mm_status status =
-            mm_deployment_apply_locked(manager, known->model, known->dtype, job->request, &error);
+            mm_deployment_apply_locked(manager, known->model, known->target, job->request, &error);
         if (status)
             mm_job_finish_locked(job, status, &error);
         else
@@ -139,27 +141,27 @@ static bool recall(mm_job *job, const described_model *known) {
 
 // By a name of the Hub whose model is loaded.
 static bool recall_loaded(mm_job *job, const char *name, const char *revision,
-                          mm_compute_dtype dtype) {
+                          const mm_target *target) {
     mm_hub_model model = {.kind = MM_NAME_REPOSITORY};
     char fingerprint[MM_FINGERPRINT_DIGITS + 1];
     mm_manager *manager = job->manager;
     pthread_mutex_lock(&manager->lock);
-    const mm_deployment *loaded = mm_deployment_ready_locked(manager, name, revision, dtype);
+    const mm_deployment *loaded = mm_deployment_ready_locked(manager, name, revision, target);
     bool ok = loaded && copy_text(&model.name, loaded->model.name, NULL) == MM_STATUS_OK &&
               copy_text(&model.commit, loaded->model.commit, NULL) == MM_STATUS_OK;
     if (ok)
         memcpy(fingerprint, mm_task_model_fingerprint(loaded->loaded), sizeof(fingerprint));
     pthread_mutex_unlock(&manager->lock);
-    ok = ok && recall(job, &(described_model){&model, fingerprint, dtype});
+    ok = ok && recall(job, &(described_model){&model, fingerprint, target});
     mm_hub_model_free(&model);
     return ok;
 }
 
 // By a fingerprint from when the model was loaded the last time, if its files are still the same.
-static bool recall_remembered(mm_job *job, const mm_hub_model *model, mm_compute_dtype dtype) {
+static bool recall_remembered(mm_job *job, const mm_hub_model *model, const mm_target *target) {
     char fingerprint[MM_FINGERPRINT_DIGITS + 1];
-    return mm_fingerprint_recall(fingerprint, job->manager, model, dtype) &&
-           recall(job, &(described_model){model, fingerprint, dtype});
+    return mm_fingerprint_recall(fingerprint, job->manager, model, target->dtype) &&
+           recall(job, &(described_model){model, fingerprint, target});
 }
 
 // ---- Attaching ---------------------------------------------------------------------------------
@@ -168,11 +170,11 @@ static mm_status attach(mm_job *job, mm_error *error) {
     mm_manager *manager = job->manager;
     const char *name = mm_request_text(job->request, MM_PARAM_MODEL_NAME, "");
     const char *revision = mm_request_text(job->request, MM_PARAM_REVISION, NULL);
-    mm_compute_dtype dtype;
+    mm_target target;
     mm_name_kind kind;
-    mm_status status = choose_device(job, error);
+    mm_status status = choose_device(&target.device, job, error);
     if (!status)
-        status = choose_dtype(&dtype, job, error);
+        status = choose_dtype(&target.dtype, job, target.device, error);
     if (!status)
         status = mm_hub_name_kind(&kind, name, error);
     if (status)
@@ -180,15 +182,15 @@ static mm_status attach(mm_job *job, mm_error *error) {
     const bool may_recall = job->kind->recall && !job->request->preload && manager->cache;
     // A Hub name stays what it was while it is known: no look at the disk for each request.
     if (kind != MM_NAME_DIRECTORY) {
-        if (may_recall && recall_loaded(job, name, revision, dtype))
+        if (may_recall && recall_loaded(job, name, revision, &target))
             return MM_STATUS_OK;
-        if (mm_deployment_attach_known(job, name, revision, dtype, &status, error))
+        if (mm_deployment_attach_known(job, name, revision, &target, &status, error))
             return status;
     }
     mm_hub_model model;
     status = mm_hub_find(&model, &manager->places, name, revision, true, error);
-    if (!status && !(may_recall && recall_remembered(job, &model, dtype)))
-        status = mm_deployment_attach(job, &model, dtype, error);
+    if (!status && !(may_recall && recall_remembered(job, &model, &target)))
+        status = mm_deployment_attach(job, &model, &target, error);
     else if (status == MM_STATUS_MODEL_NOT_FOUND && kind != MM_NAME_DIRECTORY && !job->fetching_ns)
         status = mm_fetch_attach(job, name, revision, error);
     mm_hub_model_free(&model);
@@ -219,7 +221,7 @@ static mm_status describe_loaded(mm_job *job, mm_error *error) {
     const described_model known = {
         .model = &deployment->model,
         .fingerprint = mm_task_model_fingerprint(deployment->loaded),
-        .dtype = deployment->dtype,
+        .target = &deployment->target,
     };
     mm_status status = describe(job, &known, error);
     if (!status && job->waiting_ns > 0)

@@ -29,12 +29,10 @@ static mm_status make_session(mm_workplace *own, int threads, mm_error *error) {
     mm_session_free(own->session);
     own->session = NULL;
     own->threads = threads;
-    mm_backend *backend;
-    mm_status status = mm_manager_cpu(&backend, own->deployment->manager, error);
+    const mm_replica *replica = own->worker->replica;
+    mm_status status = mm_session_create(&own->session, replica->device->backend, threads, error);
     if (!status)
-        status = mm_session_create(&own->session, backend, threads, error);
-    if (!status)
-        status = mm_task_model_prepare_session(own->deployment->loaded, own->session, error);
+        status = mm_task_model_prepare_session(replica->model, own->session, error);
     if (status) {
         mm_session_free(own->session);
         own->session = NULL;
@@ -62,7 +60,8 @@ static mm_job *take_one_locked(mm_worker *worker, mm_job_list *queue) {
 static void take_locked(mm_workplace *own) {
     mm_deployment *deployment = own->deployment;
     mm_job_list *queue = next_queue_locked(deployment);
-    size_t room = (size_t)mm_backend_batch_rows(deployment->manager->cpu) * (size_t)own->threads;
+    size_t room =
+        (size_t)mm_backend_batch_rows(own->worker->replica->device->backend) * (size_t)own->threads;
     size_t rows = 0;
     own->job_count = 0;
     while (queue->first && own->job_count < MAX_JOBS) {
@@ -121,7 +120,7 @@ static void run(mm_workplace *own) {
     if (!own->session)
         status = make_session(own, own->threads, &error);
     const mm_task_run all = {.kind = own->jobs[0]->kind,
-                             .model = own->deployment->loaded,
+                             .model = own->worker->replica->model,
                              .session = own->session,
                              .jobs = own->jobs,
                              .count = own->job_count,
@@ -192,6 +191,7 @@ static bool add_slot(mm_deployment *deployment) {
     }
     worker->own->worker = worker;
     worker->own->deployment = worker->deployment = deployment;
+    worker->replica = &deployment->replicas[0];
     worker->index = deployment->worker_slots;
     worker->state = MM_WORKER_GONE;
     bigger[deployment->worker_slots++] = worker;

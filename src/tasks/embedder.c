@@ -10,16 +10,6 @@
 
 #include <string.h>
 
-const char *mm_compute_dtype_name(mm_compute_dtype dtype) {
-    switch (dtype) {
-    case MM_COMPUTE_F32:
-        return "f32";
-    case MM_COMPUTE_BF16:
-        return "bf16";
-    }
-    return "";
-}
-
 // The longest text in tokens: what the repository says, else what tokenizer and config agree on
 // (transformer.py of sentence-transformers), but never more than the position table holds, where
 // the reference library would fail.

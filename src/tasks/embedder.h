@@ -120,7 +120,6 @@ struct mm_embedder {
     char fingerprint[MM_FINGERPRINT_DIGITS + 1];
 };
 
-const char *mm_compute_dtype_name(mm_compute_dtype dtype); // "f32", "bf16"
 // Over a model's weights and files; `modules` NULL for one that is no sentence transformer.
 mm_status mm_fingerprint_make(char out[MM_FINGERPRINT_DIGITS + 1], mm_compute_dtype dtype,
                               const mm_checkpoint *checkpoint, const mm_modules *modules,
