@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Deployments: found, created, attached to, released.
-#include "base/clock.h"
 #include "base/memory.h"
 #include "manager/state.h"
 
@@ -72,7 +71,7 @@ static mm_status create(mm_deployment **out, const mm_job *job, mm_hub_model *mo
 
 // Forgets what failed to load and is of no use any more, so that wrong names do not pile up.
 static void prune_locked(mm_manager *manager) {
-    int64_t now = mm_clock_now_ns();
+    int64_t now = mm_manager_now(manager);
     for (mm_deployment **at = &manager->deployments; *at;) {
         mm_deployment *deployment = *at;
         if (deployment->state == MM_DEPLOYMENT_FAILED && deployment->users == 0 &&
@@ -138,7 +137,7 @@ static mm_status attach_locked(mm_job *job, mm_deployment *deployment, mm_error 
         return MM_STATUS_OK; // timed out, cancelled
     if (manager->closing)
         return mm_fail(error, MM_STATUS_CANCELLED, "the manager is shutting down");
-    int64_t now = mm_clock_now_ns();
+    int64_t now = mm_manager_now(manager);
     if (deployment->state == MM_DEPLOYMENT_FAILED && now - deployment->failed_ns < cool_down_ns)
         return cooling_down(deployment, now, error);
     size_t limit = (size_t)mm_settings_integer(manager->settings, MM_SETTING_QUEUE_LIMIT_INDEX);
@@ -306,7 +305,7 @@ int64_t mm_deployment_expiry_locked(const mm_deployment *deployment) {
 }
 
 static mm_deployment *expired_locked(const mm_manager *manager, bool zero_only) {
-    int64_t now = mm_clock_now_ns();
+    int64_t now = mm_manager_now(manager);
     for (mm_deployment *at = manager->deployments; at; at = at->next) {
         int64_t expiry = mm_deployment_expiry_locked(at);
         if (expiry == INT64_MAX)

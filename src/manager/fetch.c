@@ -2,7 +2,6 @@
 // Downloads that requests wait for: one for each name and revision, on a thread of its own. When it
 // is over, its jobs start again and find the model on this machine; when nobody waits any more, it
 // stops, and what has arrived is where the next one goes on.
-#include "base/clock.h"
 #include "base/memory.h"
 #include "manager/pull.h"
 #include "manager/state.h"
@@ -65,7 +64,7 @@ static mm_status download(mm_fetch *fetch, mm_error *error) {
     else
         mm_log_write(&manager->log, MM_LOG_INFO, "downloaded %s: %llu bytes in %d ms", fetch->name,
                      (unsigned long long)pulled.downloaded,
-                     (int)((mm_clock_now_ns() - fetch->begun_ns) / 1000000));
+                     (int)((mm_manager_now(manager) - fetch->begun_ns) / 1000000));
     return status;
 }
 
@@ -77,7 +76,7 @@ static void *fetch_main(void *argument) {
     pthread_mutex_lock(&manager->lock);
     fetch->failure = error;
     fetch->failure.status = status;
-    fetch->ended_ns = mm_clock_now_ns();
+    fetch->ended_ns = mm_manager_now(manager);
     fetch->ended = true;
     mm_job *job;
     while ((job = fetch->waiting.first) != NULL) {
@@ -119,7 +118,7 @@ static mm_status start_locked(mm_fetch **out, mm_manager *manager, const char *n
         return mm_fail_memory(error, "a download");
     atomic_init(&fetch->cancelled, false);
     fetch->manager = manager;
-    fetch->begun_ns = mm_clock_now_ns();
+    fetch->begun_ns = mm_manager_now(manager);
     fetch->name = mm_strdup(name);
     fetch->revision = revision ? mm_strdup(revision) : NULL;
     mm_status status = MM_STATUS_OK;
@@ -154,7 +153,7 @@ static mm_status wait_locked(mm_job *job, const char *name, const char *revision
         return MM_STATUS_OK; // timed out, cancelled
     if (manager->closing)
         return mm_fail(error, MM_STATUS_CANCELLED, "the manager is shutting down");
-    int64_t now = mm_clock_now_ns();
+    int64_t now = mm_manager_now(manager);
     prune_locked(manager, now);
     mm_fetch *fetch = manager->fetches;
     while (fetch && !(strcmp(fetch->name, name) == 0 && same_text(fetch->revision, revision) &&

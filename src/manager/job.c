@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Jobs: their lists, their end, mm_task and mm_task_submit.
-#include "base/clock.h"
 #include "base/memory.h"
 #include "manager/state.h"
 
@@ -57,7 +56,7 @@ static mm_status create(mm_job **out, mm_manager *manager, const mm_request *req
     job->manager = manager;
     job->request = request;
     job->kind = mm_task_kind_find(mm_request_text(request, MM_PARAM_TASK_TYPE, ""));
-    job->started_ns = mm_clock_now_ns();
+    job->started_ns = mm_manager_now(manager);
     double timeout_ms = mm_request_number(request, MM_PARAM_TIMEOUT_MS, -1);
     job->deadline_ns = timeout_ms < 0 ? INT64_MAX : job->started_ns + (int64_t)(timeout_ms * 1e6);
     job->queue_deadline_ns = INT64_MAX;
@@ -107,7 +106,7 @@ void mm_job_detach_locked(mm_job *job) {
         job->kind->abandon_locked(job);
     job->deployment = NULL;
     deployment->users--;
-    deployment->last_used_ns = mm_clock_now_ns();
+    deployment->last_used_ns = mm_manager_now(job->manager);
     if (deployment->users == 0)
         mm_timer_schedule_locked(job->manager, mm_deployment_expiry_locked(deployment));
     if (deployment->users == deployment->waiting.count)

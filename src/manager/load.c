@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Loading a model, on a thread of its own, so that whoever waits can time out or be cancelled.
-#include "base/clock.h"
 #include "manager/state.h"
 
 static mm_status reserve(mm_replica *replica, size_t bytes, mm_error *error) {
@@ -74,10 +73,11 @@ static bool is_wanted(mm_deployment *deployment, const mm_task_model *model) {
 static mm_status load(attempt *out, mm_replica *replica, mm_error *error) {
     mm_deployment *deployment = replica->deployment;
     *out = (attempt){0};
-    int64_t begun = mm_clock_now_ns();
+    mm_manager *manager = deployment->manager;
+    int64_t begun = mm_manager_now(manager);
     out->stamped = mm_directory_stamp(&out->stamp, deployment->model.directory);
     mm_status status = open_model(&out->model, replica, error);
-    int64_t opened = mm_clock_now_ns();
+    int64_t opened = mm_manager_now(manager);
     if (status)
         return status;
     bool wanted = is_wanted(deployment, out->model);
@@ -85,11 +85,11 @@ static mm_status load(attempt *out, mm_replica *replica, mm_error *error) {
         status = reserve(replica, mm_task_model_weight_bytes(out->model), error);
         out->refused = status != MM_STATUS_OK;
     }
-    int64_t reserved = mm_clock_now_ns();
+    int64_t reserved = mm_manager_now(manager);
     if (wanted && !status)
-        status = mm_task_model_load(out->model, packing_for(deployment),
-                                    deployment->manager->cpu_threads, error);
-    out->seconds = (double)(mm_clock_now_ns() - reserved + opened - begun) * 1e-9;
+        status =
+            mm_task_model_load(out->model, packing_for(deployment), manager->cpu_threads, error);
+    out->seconds = (double)(mm_manager_now(manager) - reserved + opened - begun) * 1e-9;
     if (status || !wanted) {
         mm_task_model_free(out->model);
         out->model = NULL;
@@ -112,7 +112,7 @@ static void fail_locked(mm_deployment *deployment, const mm_error *error) {
     bool retry = error->status == MM_STATUS_OUT_OF_MEMORY;
     deployment->state = retry ? MM_DEPLOYMENT_UNLOADED : MM_DEPLOYMENT_FAILED;
     deployment->failure = *error;
-    deployment->failed_ns = mm_clock_now_ns();
+    deployment->failed_ns = mm_manager_now(deployment->manager);
     while (deployment->waiting.first)
         mm_job_finish_locked(deployment->waiting.first, error->status, error);
 }
@@ -126,7 +126,7 @@ static void succeed_locked(mm_deployment *deployment, const attempt *made) {
                                    mm_task_model_fingerprint(made->model));
     deployment->state = MM_DEPLOYMENT_READY;
     deployment->loads++;
-    deployment->last_used_ns = mm_clock_now_ns();
+    deployment->last_used_ns = mm_manager_now(deployment->manager);
     mm_deployment_resume_locked(deployment);
     mm_timer_schedule_locked(deployment->manager, mm_deployment_expiry_locked(deployment));
     pthread_cond_broadcast(&deployment->work); // workers make their sessions ready

@@ -15,6 +15,10 @@ const char *mm_version(void) {
     return MM_VERSION_TEXT;
 }
 
+int64_t mm_manager_now(const mm_manager *manager) {
+    return manager->clock->now_ns(manager->clock);
+}
+
 mm_status mm_manager_enter(mm_manager *manager, mm_error *error) {
     if (!mm_settings_boolean(manager->settings, MM_SETTING_ENABLED_INDEX))
         return mm_fail(error, MM_STATUS_DISABLED,
@@ -108,6 +112,11 @@ static mm_status start_preloads(mm_manager *manager, mm_error *error) {
 }
 
 mm_status mm_manager_create(mm_manager **out, const mm_manager_options *options, mm_error *error) {
+    return mm_manager_create_timed(out, options, &mm_clock_monotonic, error);
+}
+
+mm_status mm_manager_create_timed(mm_manager **out, const mm_manager_options *options,
+                                  mm_clock *clock, mm_error *error) {
     mm_manager_options chosen;
     mm_manager_options_init(&chosen);
     if (options)
@@ -122,6 +131,7 @@ mm_status mm_manager_create(mm_manager **out, const mm_manager_options *options,
     mm_condition_init(&manager->service_wake);
     mm_condition_init(&manager->timer_wake);
     mm_condition_init(&manager->memory_wake);
+    manager->clock = clock;
     manager->log = (mm_log){.callback = chosen.log, .payload = chosen.log_payload};
     manager->progress = chosen.progress;
     manager->progress_payload = chosen.progress_payload;

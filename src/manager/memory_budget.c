@@ -3,7 +3,6 @@
 // packs anything; where they are not free, idle models go, and busy ones as soon as their work is
 // done: a model that is waited for is drained, its new jobs waiting as for a load. Loads get their
 // turn in the order in which they asked, so none waits for ever.
-#include "base/clock.h"
 #include "base/memory.h"
 #include "manager/memory_plan.h"
 #include "manager/state.h"
@@ -61,7 +60,7 @@ static mm_status make_view_locked(budget_view *out, const mm_manager *manager,
         free_view(out);
         return mm_fail_memory(error, "a memory plan");
     }
-    int64_t now = mm_clock_now_ns();
+    int64_t now = mm_manager_now(manager);
     for (mm_deployment *at = manager->deployments; at; at = at->next) {
         mm_replica *replica = replica_on(at, device);
         if (!replica || replica->planned_bytes == 0)

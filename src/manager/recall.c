@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "manager/recall.h"
 
-#include "base/clock.h"
 #include "base/memory.h"
 #include "manager/state.h"
 
@@ -57,7 +56,7 @@ static mm_cached_vector row_of(mm_result *result, size_t index) {
 size_t mm_recall_ask(mm_recall *recall, mm_job *job) {
     mm_result *result = job->result;
     size_t awaited = 0;
-    int64_t now = mm_clock_now_ns();
+    int64_t now = mm_manager_now(job->manager);
     for (size_t i = 0; i < recall->count; i++) {
         if (recall->states[i] != MM_RECALL_UNKNOWN)
             continue;
@@ -108,8 +107,8 @@ void mm_recall_publish(mm_recall *recall, const mm_job *job, size_t index) {
     row.tokens = result->tokens[index];
     row.truncated = result->truncated[index];
     row.prompt = result->prompt;
-    mm_cache_waiter *waiters =
-        mm_embedding_cache_publish(recall->cache, &recall->keys[index], &row, mm_clock_now_ns());
+    mm_cache_waiter *waiters = mm_embedding_cache_publish(recall->cache, &recall->keys[index], &row,
+                                                          mm_manager_now(job->manager));
     if (!waiters)
         return;
     pthread_mutex_lock(&job->manager->lock);
@@ -165,7 +164,7 @@ bool mm_recall_answer(mm_job *job) {
         return false;
     mm_cache_keys maker;
     mm_cache_key first;
-    int64_t now = mm_clock_now_ns();
+    int64_t now = mm_manager_now(job->manager);
     bool done = mm_cache_keys_start(&maker, result->fingerprint, request, NULL) == MM_STATUS_OK &&
                 mm_cache_keys_make(&first, &maker, request, 0);
     size_t dimension = done ? mm_embedding_cache_look(cache, &first, &result->prompt, now) : 0;

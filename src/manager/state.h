@@ -15,6 +15,7 @@
 #ifndef MM_MANAGER_STATE_H
 #define MM_MANAGER_STATE_H
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "hub/hub_client.h"
@@ -168,6 +169,7 @@ enum { MM_SERVICE_MAX = 8 };
 
 struct mm_manager {
     // Fixed.
+    mm_clock *clock; // of everything that is decided by time
     mm_settings *settings;
     mm_log log;
     int cpu_threads;
@@ -205,6 +207,10 @@ struct mm_manager {
 };
 
 // manager.c
+// As mm_manager_create, with another clock than the system's; it has to outlive the manager.
+mm_status mm_manager_create_timed(mm_manager **out, const mm_manager_options *options,
+                                  mm_clock *clock, mm_error *error);
+int64_t mm_manager_now(const mm_manager *manager);                // by its clock
 mm_status mm_manager_enter(mm_manager *manager, mm_error *error); // DISABLED, SHUTTING_DOWN
 void mm_manager_leave(mm_manager *manager);
 

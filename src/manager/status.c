@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // mm_manager_status: what is loaded and what it takes.
-#include "base/clock.h"
 #include "base/memory.h"
 #include "manager/json_text.h"
 #include "manager/state.h"
@@ -23,7 +22,7 @@ static bool put_workers_locked(mm_buffer *out, const mm_deployment *deployment) 
 }
 
 static bool put_times_locked(mm_buffer *out, const mm_deployment *deployment) {
-    int64_t now = mm_clock_now_ns();
+    int64_t now = mm_manager_now(deployment->manager);
     int64_t expiry = mm_deployment_expiry_locked(deployment);
     bool used = deployment->last_used_ns > 0;
     bool ok = mm_buffer_puts(out, ", \"last_used_s\": ");
@@ -39,6 +38,12 @@ static bool put_times_locked(mm_buffer *out, const mm_deployment *deployment) {
                                   (unsigned long long)deployment->hits);
 }
 
+static const char *state_name(const mm_deployment *deployment) {
+    return deployment->state == MM_DEPLOYMENT_LOADING   ? "loading"
+           : deployment->state == MM_DEPLOYMENT_CLOSING ? "draining"
+                                                        : "ready";
+}
+
 static bool put_model_locked(mm_buffer *out, const mm_deployment *deployment) {
     bool is_directory = deployment->model.kind == MM_NAME_DIRECTORY;
     return mm_buffer_puts(out, "{\"model_name\": ") &&
@@ -49,7 +54,7 @@ static bool put_model_locked(mm_buffer *out, const mm_deployment *deployment) {
            mm_buffer_printf(out, ", \"device\": \"%s\", \"dtype\": \"%s\", \"state\": \"%s\"",
                             deployment->target.device->name,
                             mm_compute_dtype_name(deployment->target.dtype),
-                            deployment->state == MM_DEPLOYMENT_LOADING ? "loading" : "ready") &&
+                            state_name(deployment)) &&
            put_workers_locked(out, deployment) && put_times_locked(out, deployment);
 }
 
@@ -58,7 +63,7 @@ static bool put_models_locked(mm_buffer *out, const mm_manager *manager) {
     bool ok = mm_buffer_puts(out, "\"models\": [");
     bool first = true;
     for (const mm_deployment *at = manager->deployments; at && ok; at = at->next) {
-        if (at->state != MM_DEPLOYMENT_READY && at->state != MM_DEPLOYMENT_LOADING)
+        if (at->state == MM_DEPLOYMENT_UNLOADED || at->state == MM_DEPLOYMENT_FAILED)
             continue;
         ok = mm_buffer_puts(out, first ? "" : ", ") && put_model_locked(out, at);
         first = false;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What happens to a job before it is queued: the model's name is resolved and its deployment found,
 // then, with the model loaded, the texts become token ids.
-#include "base/clock.h"
 #include "base/memory.h"
 #include "manager/state.h"
 
@@ -110,7 +109,7 @@ static void finish_now_locked(mm_job *job) {
         result->workers = mm_workers_on_locked(deployment);
         result->keep_alive_minutes = deployment->keep_alive < 0 ? -1 : deployment->keep_alive;
     }
-    result->timing.total_ms = milliseconds(job->started_ns, mm_clock_now_ns());
+    result->timing.total_ms = milliseconds(job->started_ns, mm_manager_now(job->manager));
     mm_job_detach_locked(job);
     mm_job_finish_locked(job, MM_STATUS_OK, NULL);
 }
@@ -201,7 +200,7 @@ void mm_job_start(mm_job *job) {
     mm_error error = {0};
     const char *priority = mm_request_text(job->request, MM_PARAM_PRIORITY, "interactive");
     job->is_bulk = strcmp(priority, "bulk") == 0;
-    job->waiting_ns = mm_clock_now_ns();
+    job->waiting_ns = mm_manager_now(job->manager);
     if (job->fetching_ns)
         job->download_ms = milliseconds(job->fetching_ns, job->waiting_ns);
     mm_status status = attach(job, &error);
@@ -225,18 +224,18 @@ static mm_status describe_loaded(mm_job *job, mm_error *error) {
     };
     mm_status status = describe(job, &known, error);
     if (!status && job->waiting_ns > 0)
-        job->result->timing.load_ms = milliseconds(job->waiting_ns, mm_clock_now_ns());
+        job->result->timing.load_ms = milliseconds(job->waiting_ns, mm_manager_now(job->manager));
     return status;
 }
 
 static mm_status prepare(mm_job *job, mm_error *error) {
-    int64_t begun = mm_clock_now_ns();
+    int64_t begun = mm_manager_now(job->manager);
     mm_status status = job->result ? MM_STATUS_OK : describe_loaded(job, error);
     if (!status)
         status = job->request->preload ? job->kind->check(job->deployment->loaded, error)
                                        : job->kind->prepare(job, error);
     if (job->result)
-        job->result->timing.tokenize_ms += milliseconds(begun, mm_clock_now_ns());
+        job->result->timing.tokenize_ms += milliseconds(begun, mm_manager_now(job->manager));
     return status;
 }
 
@@ -256,7 +255,7 @@ static void enqueue_locked(mm_job *job) {
         return;
     }
     double seconds = mm_settings_number(manager->settings, MM_SETTING_QUEUE_TIMEOUT_INDEX, -1);
-    job->queued_ns = mm_clock_now_ns();
+    job->queued_ns = mm_manager_now(manager);
     if (seconds >= 0)
         job->queue_deadline_ns = job->queued_ns + (int64_t)(seconds * 1e9);
     mm_timer_schedule_locked(manager, job->queue_deadline_ns);

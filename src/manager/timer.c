@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One thread sleeps until the next deadline: of a job, or of an idle model. It looks at all of them
 // when it wakes, which is seldom: only for deadlines that were set.
-#include "base/clock.h"
 #include "manager/state.h"
-
-static const int64_t nanoseconds = 1000000000;
 
 static int64_t earlier(int64_t a, int64_t b) {
     return a < b ? a : b;
@@ -35,7 +32,7 @@ static void *timer_main(void *argument) {
     mm_manager *manager = argument;
     pthread_mutex_lock(&manager->lock);
     while (!manager->timer_stop) {
-        int64_t now = mm_clock_now_ns();
+        int64_t now = mm_manager_now(manager);
         int64_t next = end_jobs_locked(manager, now);
         bool expired = false;
         for (mm_deployment *at = manager->deployments; at; at = at->next) {
@@ -50,12 +47,8 @@ static void *timer_main(void *argument) {
             continue;
         }
         manager->timer_next_ns = next;
-        if (next == INT64_MAX) {
-            pthread_cond_wait(&manager->timer_wake, &manager->lock);
-        } else {
-            struct timespec until = {.tv_sec = next / nanoseconds, .tv_nsec = next % nanoseconds};
-            pthread_cond_timedwait(&manager->timer_wake, &manager->lock, &until);
-        }
+        mm_clock *clock = manager->clock;
+        clock->wait_until(clock, &manager->timer_wake, &manager->lock, next);
     }
     pthread_mutex_unlock(&manager->lock);
     return NULL;

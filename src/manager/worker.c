@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Workers: each has a thread and a session of its own and takes queued jobs, several small ones at
 // once. A worker whose share of the processor's threads changed makes itself a new session.
-#include "base/clock.h"
 #include "base/memory.h"
 #include "manager/state.h"
 
@@ -51,7 +50,7 @@ static mm_job *take_one_locked(mm_worker *worker, mm_job_list *queue) {
     worker->running++;
     job->state = MM_JOB_RUNNING;
     job->owned = true;
-    job->running_ns = mm_clock_now_ns();
+    job->running_ns = mm_manager_now(job->manager);
     mm_job_retain(job);
     return job;
 }
@@ -94,7 +93,7 @@ void mm_task_run_done(const mm_task_run *run, mm_job *job, mm_status status,
     mm_worker *worker = run->worker;
     mm_manager *manager = worker->deployment->manager;
     mm_result *result = job->result;
-    int64_t ended = mm_clock_now_ns();
+    int64_t ended = mm_manager_now(manager);
     result->worker_id = worker->index;
     result->timing.queue_ms = (double)(job->running_ns - job->queued_ns) * 1e-6;
     result->timing.compute_ms = (double)(ended - job->running_ns) * 1e-6;

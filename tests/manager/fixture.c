@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fixture.h"
 
+#include "manager/state.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -18,6 +20,8 @@ static void on_log(mm_log_level level, const char *message, void *payload) {
         atomic_fetch_add(&self->errors, 1);
     if (strncmp(message, "released ", 9) == 0)
         atomic_fetch_add(&self->releases, 1);
+    while (strncmp(message, "released ", 9) == 0 && atomic_load(&self->hold_release))
+        nap();
     if (strncmp(message, "loaded ", 7) != 0)
         return;
     atomic_fetch_add(&self->loads, 1);
@@ -25,8 +29,7 @@ static void on_log(mm_log_level level, const char *message, void *payload) {
         nap();
 }
 
-void fixture_open(fixture *out, const char *const *settings) {
-    memset(out, 0, sizeof(*out));
+static void open_with(fixture *out, const char *const *settings, mm_clock *clock) {
     mm_settings *chosen;
     mm_error error = {0};
     assert_ok(mm_settings_create(&chosen, &error), error);
@@ -41,8 +44,19 @@ void fixture_open(fixture *out, const char *const *settings) {
     options.settings = chosen;
     options.log = on_log;
     options.log_payload = out;
-    assert_ok(mm_manager_create(&out->manager, &options, &error), error);
+    assert_ok(mm_manager_create_timed(&out->manager, &options, clock, &error), error);
     mm_settings_free(chosen);
+}
+
+void fixture_open(fixture *out, const char *const *settings) {
+    memset(out, 0, sizeof(*out));
+    open_with(out, settings, &mm_clock_monotonic);
+}
+
+void fixture_open_by_hand(fixture *out, const char *const *settings) {
+    memset(out, 0, sizeof(*out));
+    hand_clock_init(&out->clock);
+    open_with(out, settings, &out->clock.clock);
 }
 
 void fixture_close(fixture *own) {
@@ -127,6 +141,17 @@ const json_t *fixture_model(const json_t *status) {
     return json_array_get(models, 0);
 }
 
+bool fixture_holds(fixture *own, const char *name) {
+    json_t *status = fixture_status(own);
+    const json_t *models = json_object_get(status, "models");
+    bool found = false;
+    for (size_t i = 0; i < json_array_size(models); i++)
+        found |= strcmp(json_string_value(json_object_get(json_array_get(models, i), "model_name")),
+                        name) == 0;
+    json_decref(status);
+    return found;
+}
+
 // ---- Waiting -----------------------------------------------------------------------------------
 
 void fixture_wait_models(fixture *own, size_t count) {
@@ -146,6 +171,17 @@ void fixture_wait_busy(fixture *own) {
         const json_t *models = json_object_get(status, "models");
         for (size_t i = 0; i < json_array_size(models); i++)
             busy |= json_integer_value(json_object_get(json_array_get(models, i), "busy")) > 0;
+        json_decref(status);
+    }
+}
+
+void fixture_wait_queued(fixture *own, int64_t count) {
+    for (int64_t queued = -1; queued != count; nap()) {
+        json_t *status = fixture_status(own);
+        const json_t *models = json_object_get(status, "models");
+        queued = 0;
+        for (size_t i = 0; i < json_array_size(models); i++)
+            queued += json_integer_value(json_object_get(json_array_get(models, i), "queued"));
         json_decref(status);
     }
 }
@@ -192,7 +228,7 @@ void submitted_free(submitted *job) {
     free(job->vector);
 }
 
-void fixture_submit_long(submitted *out, fixture *own, const char *model) {
+mm_request *fixture_long_request(const char *model) {
     mm_request *request = fixture_request(model, NULL);
     mm_error error = {0};
     char text[700];
@@ -201,5 +237,9 @@ void fixture_submit_long(submitted *out, fixture *own, const char *model) {
     for (int i = 0; i < 6000; i++)
         assert_ok(mm_request_add_text(request, text, SIZE_MAX, &error), error);
     assert_ok(mm_request_set_boolean(request, "use_cache", false, &error), error);
-    fixture_submit(out, own, request);
+    return request;
+}
+
+void fixture_submit_long(submitted *out, fixture *own, const char *model) {
+    fixture_submit(out, own, fixture_long_request(model));
 }

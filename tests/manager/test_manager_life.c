@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loading, workers, keep_alive, release and reload.
+// Loading, workers, release and reload.
 #include "fixture.h"
 
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define TASK "{\"task_type\": \"embedding\", \"model_name\": \"%s\", \"device\": \"cpu\", "
 
@@ -91,76 +90,6 @@ static void test_workers(void **state) {
     fixture_close(&own);
 }
 
-static void test_keep_alive_zero(void **state) {
-    (void)state;
-    fixture own;
-    fixture_open(&own, NULL);
-    for (int i = 1; i <= 3; i++) {
-        ask(&own, "\"task_data\": \"a\", \"keep_alive\": 0");
-        // Released when the answer is there, not some time later.
-        assert_int_equal(atomic_load(&own.releases), i);
-        json_t *status = fixture_status(&own);
-        assert_null(fixture_model(status));
-        json_decref(status);
-    }
-    submitted job;
-    mm_request *request = fixture_request(MODEL, "a");
-    fixture_submit(&job, &own, request); // keep_alive is remembered over the release
-    submitted_wait(&job);
-    assert_int_equal(job.status, MM_STATUS_OK);
-    assert_int_equal(atomic_load(&own.releases), 4);
-    submitted_free(&job);
-    ask(&own, "\"task_data\": \"a\", \"keep_alive\": 1");
-    check_model(&own, "loads", 5);
-    fixture_close(&own);
-}
-
-static void test_keep_alive_fraction(void **state) {
-    (void)state;
-    fixture own;
-    fixture_open(&own, NULL);
-    mm_result *before = fixture_embed(&own, MODEL, "same again", MM_STATUS_OK);
-    ask(&own, "\"task_data\": \"a\", \"keep_alive\": 0.001"); // 60 ms
-    fixture_wait_models(&own, 0);                             // by the timer alone
-    fixture_wait(&own.releases, 1);
-    // The next call loads it again, with the same outcome.
-    mm_result *after = fixture_embed(&own, MODEL, "same again", MM_STATUS_OK);
-    assert_memory_equal(mm_result_vectors(before), mm_result_vectors(after),
-                        mm_result_dimension(before) * sizeof(float));
-    assert_string_equal(mm_result_fingerprint(before), mm_result_fingerprint(after));
-    mm_result_free(before);
-    mm_result_free(after);
-    assert_int_equal(atomic_load(&own.loads), 2);
-    fixture_close(&own);
-    // Defaults and bounds of the settings; a pinned model stays.
-    static const char *const bounded[] = {"worker_pool.model_idle_timeout",
-                                          "0.06",
-                                          "worker_pool.keep_alive_min",
-                                          "5",
-                                          "worker_pool.keep_alive_max",
-                                          "7",
-                                          NULL};
-    fixture_open(&own, bounded);
-    mm_result_free(fixture_embed(&own, MODEL, "a", MM_STATUS_OK));
-    fixture_wait_models(&own, 0);
-    ask(&own, "\"task_data\": \"a\", \"keep_alive\": 0");
-    json_t *status = fixture_status(&own);
-    assert_true(json_number_value(json_object_get(fixture_model(status), "keep_alive_minutes")) ==
-                5);
-    json_decref(status);
-    ask(&own, "\"task_data\": \"a\", \"keep_alive\": -1");
-    status = fixture_status(&own);
-    assert_true(json_number_value(json_object_get(fixture_model(status), "keep_alive_minutes")) ==
-                7);
-    json_decref(status);
-    fixture_close(&own);
-    static const char *const pinned[] = {"worker_pool.pinned", "[\"" MODEL "\"]", NULL};
-    fixture_open(&own, pinned);
-    ask(&own, "\"task_data\": \"a\", \"keep_alive\": 0");
-    check_model(&own, "loads", 1);
-    fixture_close(&own);
-}
-
 static void test_release(void **state) {
     (void)state;
     fixture own;
@@ -217,7 +146,7 @@ static void test_release(void **state) {
 static void test_failed_load(void **state) {
     (void)state;
     fixture own;
-    fixture_open(&own, NULL);
+    fixture_open_by_hand(&own, NULL);
     const char *broken = MM_TESTS_DIR "/golden"; // a directory, but no model
     mm_request *request = fixture_request(broken, "x");
     mm_result *result;
@@ -228,8 +157,7 @@ static void test_failed_load(void **state) {
     assert_int_equal(mm_task(&result, own.manager, request, &second), first);
     assert_contains(second.message, "is tried again in");
     assert_int_equal(atomic_load(&own.errors), 1);
-    const struct timespec wait = {.tv_sec = 1, .tv_nsec = 50000000};
-    (void)nanosleep(&wait, NULL);
+    hand_clock_advance(&own.clock, 1);
     assert_int_equal(mm_task(&result, own.manager, request, &second), first);
     assert_string_equal(second.message, error.message);
     assert_int_equal(atomic_load(&own.errors), 2);
@@ -256,7 +184,6 @@ static void test_preload_setting(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_status),          cmocka_unit_test(test_workers),
-        cmocka_unit_test(test_keep_alive_zero), cmocka_unit_test(test_keep_alive_fraction),
         cmocka_unit_test(test_release),         cmocka_unit_test(test_failed_load),
         cmocka_unit_test(test_preload_setting),
     };

@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { THREADS = 16, JOBS = 60 };
 
@@ -131,14 +130,16 @@ static void test_cancel(void **state) {
 
 static void test_timeouts(void **state) {
     (void)state;
-    static const char *const settings[] = {"worker_pool.queue_timeout", "0.05", NULL};
+    static const char *const settings[] = {"worker_pool.queue_timeout", "5", NULL};
     fixture own;
-    fixture_open(&own, settings);
+    fixture_open_by_hand(&own, settings);
     atomic_store(&own.hold_load, true);
     caller late, patient;
     start(&patient, &own, "x", 0);
     fixture_wait(&own.loads, 1);
-    start(&late, &own, "x", 20); // the load takes longer
+    start(&late, &own, "x", 20000); // the load takes longer
+    fixture_wait_queued(&own, 2);
+    hand_clock_advance(&own.clock, 20);
     finish(&late);
     assert_int_equal(late.status, MM_STATUS_TIMEOUT);
     assert_null(late.result);
@@ -150,10 +151,14 @@ static void test_timeouts(void **state) {
     fixture_submit_long(&blocker, &own, MODEL);
     fixture_wait_busy(&own);
     fixture_submit(&waiting, &own, fixture_request(MODEL, "x"));
+    fixture_wait_queued(&own, 1);
+    hand_clock_advance(&own.clock, 4);
+    assert_int_equal(atomic_load(&waiting.calls), 0);
+    hand_clock_advance(&own.clock, 1);
     submitted_wait(&waiting);
-    if (atomic_load(&blocker.calls) == 0) // still running: it cannot have had a worker
-        assert_int_equal(waiting.status, MM_STATUS_QUEUE_TIMEOUT);
+    assert_int_equal(waiting.status, MM_STATUS_QUEUE_TIMEOUT);
     submitted_wait(&blocker);
+    assert_int_equal(blocker.status, MM_STATUS_OK);
     submitted_free(&waiting);
     submitted_free(&blocker);
     fixture_close(&own);
@@ -163,19 +168,20 @@ static void test_timeouts(void **state) {
 static void test_timeout_running(void **state) {
     (void)state;
     fixture own;
-    fixture_open(&own, NULL);
-    mm_result_free(fixture_embed(&own, MODEL, "x", MM_STATUS_OK));
-    mm_request *request = fixture_request(MODEL, NULL);
+    fixture_open_by_hand(&own, NULL);
+    atomic_store(&own.hold_load, true);
+    submitted late;
+    mm_request *request = fixture_long_request(MODEL);
     mm_error error = {0};
-    for (int i = 0; i < 20000; i++)
-        assert_ok(mm_request_add_text(request, "a few words that take their time", SIZE_MAX, NULL),
-                  error);
     assert_ok(mm_request_set_number(request, "timeout_ms", 60, &error), error);
-    mm_result *result;
-    mm_status status = mm_task(&result, own.manager, request, &error);
-    assert_true(status == MM_STATUS_TIMEOUT || status == MM_STATUS_OK);
-    mm_result_free(result);
-    mm_request_free(request);
+    fixture_submit(&late, &own, request);
+    atomic_store(&own.hold_load, false);
+    fixture_wait_busy(&own);
+    assert_int_equal(atomic_load(&late.calls), 0);
+    hand_clock_advance(&own.clock, 0.06);
+    submitted_wait(&late);
+    assert_int_equal(late.status, MM_STATUS_TIMEOUT);
+    submitted_free(&late);
     mm_result_free(fixture_embed(&own, MODEL, "x", MM_STATUS_OK));
     fixture_close(&own);
 }
