@@ -326,6 +326,14 @@ static void hand_on(mm_batch_place *place, int32_t index) {
     }
 }
 
+static void refuse_logits(mm_batch_entry *entry, mm_compute_dtype dtype) {
+    const char *name = mm_compute_dtype_name(dtype);
+    entry->status =
+        mm_fail(&entry->error, MM_STATUS_INTERNAL,
+                "the logits of a step are not finite in %s, although the weights are", name);
+    mm_error_details(&entry->error, "{\"layer\": null, \"dtype\": \"%s\"}", name);
+}
+
 static float *advance(mm_generation_batch *batch, mm_batch_place *place, float *logits) {
     const size_t vocab_size = (size_t)mm_generator_model(batch->generator)->output_vocab_size;
     mm_batch_entry *entry = place->entry;
@@ -334,9 +342,7 @@ static float *advance(mm_generation_batch *batch, mm_batch_place *place, float *
         mm_search *search = &place->searches[i];
         const size_t values = (size_t)mm_search_width(search) * vocab_size;
         if (values > 0 && !entry->status && !all_finite(logits, values))
-            entry->status =
-                mm_fail(&entry->error, MM_STATUS_INTERNAL,
-                        "the logits of a step are not finite, although the weights are");
+            refuse_logits(entry, batch->generator->dtype);
         if (values > 0 && !entry->status) {
             entry->status = mm_search_advance(search, logits, &entry->error);
             if (!entry->status)

@@ -8,12 +8,20 @@
 
 // ---- Opening -----------------------------------------------------------------------------------
 
-// What the files say about generating.
+// What the files say about generating. A model that does not say with which token a text begins was
+// not made for it: an encoder-decoder that was trained for embeddings, say.
 static mm_status open_settings(mm_generator *generator, const char *directory,
                                const mm_config *config, mm_error *error) {
     const json_t *json = mm_config_json(config);
+    mm_generation_settings *settings = &generator->settings;
     generator->tasks = json_incref(json_object_get(json, "task_specific_params"));
-    return mm_generation_settings_open(&generator->settings, directory, json, error);
+    mm_status status = mm_generation_settings_open(settings, directory, json, error);
+    if (!status && settings->decoder_start_token_id == MM_NOT_SET &&
+        settings->bos_token_id == MM_NOT_SET)
+        status = mm_fail(error, MM_STATUS_INVALID_TASK_TYPE,
+                         "this model generates no text: its files set neither "
+                         "decoder_start_token_id nor bos_token_id to begin one with");
+    return status;
 }
 
 static mm_status open_files(mm_generator *generator, const char *directory, mm_error *error) {

@@ -29,16 +29,16 @@ static mm_status open_tasks(mm_task_model *model, const char *directory, const c
         return mm_generator_open(&model->generator, directory, backend, dtype, error);
     if (status)
         return status;
-    if (!may_generate(model->embedder, directory)) {
-        (void)mm_fail(&model->generator_error, MM_STATUS_INVALID_TASK_TYPE,
-                      "this model generates no text (its files hold no decoder); it is for the "
-                      "task_type \"embedding\"");
+    if (may_generate(model->embedder, directory))
+        status = mm_generator_open_beside(&model->generator, directory, model->embedder,
+                                          &model->generator_error);
+    else
+        status = mm_fail(&model->generator_error, MM_STATUS_INVALID_TASK_TYPE,
+                         "this model generates no text (its files hold no decoder); it is for the "
+                         "task_type \"embedding\"");
+    if (status == MM_STATUS_INVALID_TASK_TYPE)
         mm_error_details(&model->generator_error,
                          "{\"parameter\": \"task_type\", \"task_types\": [\"embedding\"]}");
-        return MM_STATUS_OK;
-    }
-    status = mm_generator_open_beside(&model->generator, directory, model->embedder,
-                                      &model->generator_error);
     if (status == MM_STATUS_OUT_OF_MEMORY && error)
         *error = model->generator_error;
     return status == MM_STATUS_OUT_OF_MEMORY ? status : MM_STATUS_OK;
