@@ -9,23 +9,12 @@
 #include <unistd.h>
 
 typedef struct embed_arguments {
-    const char *file;
-    const char *format;
+    mm_cli_texts texts;
     const char *output;
 } embed_arguments;
 
 static const mm_option options[] = {
-    {.name = "file",
-     .kind = MM_OPTION_TEXT,
-     .offset = offsetof(embed_arguments, file),
-     .argument = "FILE",
-     .help = "Read the texts from this file, one a line; - is standard input."},
-    {.name = "format",
-     .kind = MM_OPTION_TEXT,
-     .offset = offsetof(embed_arguments, format),
-     .argument = "FORMAT",
-     .choices = "json npy",
-     .help = "json: one Result line (default). npy: a NumPy file, float32, a row for each text."},
+    MM_CLI_TEXTS_OPTIONS(embed_arguments, "npy", "a NumPy file, float32, a row for each text."),
     {.name = "output",
      .kind = MM_OPTION_TEXT,
      .offset = offsetof(embed_arguments, output),
@@ -69,7 +58,7 @@ static int print_result(const mm_result *result, const embed_arguments *argument
 }
 
 static int embed(const mm_invocation *line, const embed_arguments *arguments) {
-    bool npy = arguments->format && strcmp(arguments->format, "npy") == 0;
+    bool npy = mm_cli_texts_in_other(&arguments->texts);
     const char *model = line->words[0];
     mm_manager *manager = NULL;
     mm_request *request = NULL;
@@ -80,7 +69,7 @@ static int embed(const mm_invocation *line, const embed_arguments *arguments) {
         goto done;
     if (!mm_invocation_manager(&manager, &status, line))
         goto done;
-    if (!mm_cli_texts_add(request, line, arguments->file, &error) ||
+    if (!mm_cli_texts_add(request, line, &arguments->texts, &error) ||
         mm_task(&result, manager, request, &error)) {
         status = mm_output_failure(&error, !npy && !arguments->output);
         mm_output_hint(&error, model);
@@ -101,8 +90,8 @@ static int run(const mm_command *command, int argc, char **argv) {
     int status;
     if (!mm_invocation_read(&line, &status, command, &arguments, argc, argv))
         return status;
-    bool to_stdout = !arguments.output && arguments.format && arguments.format[0] == 'n';
-    status = mm_cli_texts_check(&line, arguments.file);
+    bool to_stdout = !arguments.output && mm_cli_texts_in_other(&arguments.texts);
+    status = mm_cli_texts_check(&line, &arguments.texts);
     if (!status)
         status = to_stdout && isatty(STDOUT_FILENO)
                      ? mm_usage_error(command, "npy is binary; give --output FILE or redirect")

@@ -8,24 +8,13 @@
 #include <string.h>
 
 typedef struct generate_arguments {
-    const char *file;
-    const char *format;
+    mm_cli_texts texts;
     bool stream;
 } generate_arguments;
 
 static const mm_option options[] = {
-    {.name = "file",
-     .kind = MM_OPTION_TEXT,
-     .offset = offsetof(generate_arguments, file),
-     .argument = "FILE",
-     .help = "Read the texts from this file, one a line; - is standard input."},
-    {.name = "format",
-     .kind = MM_OPTION_TEXT,
-     .offset = offsetof(generate_arguments, format),
-     .argument = "FORMAT",
-     .choices = "json text",
-     .help = "json: one Result line (default). text: what was generated alone, a line for each "
-             "text."},
+    MM_CLI_TEXTS_OPTIONS(generate_arguments, "text",
+                         "what was generated alone, a line for each text."),
     {.name = "stream",
      .kind = MM_OPTION_SWITCH,
      .offset = offsetof(generate_arguments, stream),
@@ -109,8 +98,7 @@ static mm_status stream(mm_manager *manager, const mm_request *request, mm_error
 // ---- The command -------------------------------------------------------------------------------
 
 static int generate(const mm_invocation *line, const generate_arguments *arguments) {
-    bool as_text =
-        arguments->stream || (arguments->format && strcmp(arguments->format, "text") == 0);
+    bool as_text = arguments->stream || mm_cli_texts_in_other(&arguments->texts);
     const char *model = line->words[0];
     mm_manager *manager = NULL;
     mm_request *request = NULL;
@@ -122,7 +110,7 @@ static int generate(const mm_invocation *line, const generate_arguments *argumen
     if (!mm_invocation_manager(&manager, &status, line))
         goto done;
     mm_request_set_single(request, line->word_count == 2);
-    if (!mm_cli_texts_add(request, line, arguments->file, &error) ||
+    if (!mm_cli_texts_add(request, line, &arguments->texts, &error) ||
         (arguments->stream ? stream(manager, request, &error)
                            : mm_task(&result, manager, request, &error))) {
         status = mm_output_failure(&error, !as_text);
@@ -151,7 +139,7 @@ static bool wants_several(const mm_invocation *line) {
 static int check_stream(const mm_invocation *line, const generate_arguments *arguments) {
     if (line->word_count != 2)
         return mm_usage_error(line->command, "--stream is for one text of the command line");
-    if (arguments->format && arguments->format[0] == 'j')
+    if (arguments->texts.format && !mm_cli_texts_in_other(&arguments->texts))
         return mm_usage_error(line->command, "--stream prints text, not --format json");
     if (wants_several(line))
         return mm_usage_error(line->command, "--stream is for one sequence");
@@ -164,7 +152,7 @@ static int run(const mm_command *command, int argc, char **argv) {
     int status;
     if (!mm_invocation_read(&line, &status, command, &arguments, argc, argv))
         return status;
-    status = mm_cli_texts_check(&line, arguments.file);
+    status = mm_cli_texts_check(&line, &arguments.texts);
     if (!status && arguments.stream)
         status = check_stream(&line, &arguments);
     if (!status)

@@ -3,6 +3,7 @@
 
 #include "cli/input.h"
 
+#include <string.h>
 #include <unistd.h>
 
 static bool add_lines(mm_request *request, const char *path, mm_error *error) {
@@ -24,7 +25,12 @@ static bool add_lines(mm_request *request, const char *path, mm_error *error) {
     return got == 0;
 }
 
-int mm_cli_texts_check(const mm_invocation *line, const char *file) {
+bool mm_cli_texts_in_other(const mm_cli_texts *texts) {
+    return texts->format && strcmp(texts->format, "json") != 0;
+}
+
+int mm_cli_texts_check(const mm_invocation *line, const mm_cli_texts *texts) {
+    const char *file = texts->file;
     const mm_command *command = line->command;
     if (line->word_count < 1)
         return mm_usage_error(command, "no model; it comes first: mm %s MODEL TEXT", command->name);
@@ -35,10 +41,10 @@ int mm_cli_texts_check(const mm_invocation *line, const char *file) {
     return MM_EXIT_OK;
 }
 
-bool mm_cli_texts_add(mm_request *request, const mm_invocation *line, const char *file,
+bool mm_cli_texts_add(mm_request *request, const mm_invocation *line, const mm_cli_texts *texts,
                       mm_error *error) {
     if (line->word_count == 1)
-        return add_lines(request, file ? file : "-", error);
+        return add_lines(request, texts->file ? texts->file : "-", error);
     for (int i = 1; i < line->word_count; i++) {
         if (mm_request_add_text(request, line->words[i], SIZE_MAX, error))
             return false;
