@@ -15,35 +15,17 @@ enum { CHUNK = 256 << 10, WRITE_BACK = 8 << 20 };
 
 // ---- The hash ----------------------------------------------------------------------------------
 
-bool mm_hub_hash_begin(mm_hub_hash *self, bool is_lfs, uint64_t size) {
-    if (!self->context)
-        self->context = EVP_MD_CTX_new();
-    if (!self->context ||
-        !EVP_DigestInit_ex(self->context, is_lfs ? EVP_sha256() : EVP_sha1(), NULL))
+bool mm_hub_hash_begin(mm_digest *self, bool is_lfs, uint64_t size) {
+    if (mm_digest_begin(self, is_lfs ? MM_DIGEST_SHA256 : MM_DIGEST_SHA1, NULL))
         return false;
     char head[32];
     int length = snprintf(head, sizeof(head), "blob %llu", (unsigned long long)size);
-    return is_lfs || EVP_DigestUpdate(self->context, head, (size_t)length + 1);
+    return is_lfs || mm_digest_add(self, head, (size_t)length + 1);
 }
 
-bool mm_hub_hash_add(mm_hub_hash *self, const void *bytes, size_t length) {
-    return EVP_DigestUpdate(self->context, bytes, length);
-}
-
-bool mm_hub_hash_is(mm_hub_hash *self, const char *etag) {
-    unsigned char sum[EVP_MAX_MD_SIZE];
-    unsigned length = 0;
-    char text[2 * EVP_MAX_MD_SIZE + 1];
-    if (!EVP_DigestFinal_ex(self->context, sum, &length))
-        return false;
-    for (unsigned i = 0; i < length; i++)
-        (void)snprintf(text + 2 * (size_t)i, 3, "%02x", sum[i]);
-    return strcmp(text, etag) == 0;
-}
-
-void mm_hub_hash_free(mm_hub_hash *self) {
-    EVP_MD_CTX_free(self->context);
-    self->context = NULL;
+bool mm_hub_hash_is(mm_digest *self, const char *etag) {
+    char text[MM_DIGEST_TEXT];
+    return mm_digest_end_text(self, text) && strcmp(text, etag) == 0;
 }
 
 // ---- The file ----------------------------------------------------------------------------------
@@ -75,7 +57,7 @@ static mm_status take_up(mm_hub_arrival *self, const mm_hub_client *client, mm_e
             status = mm_hub_layout_fail(error, "be read", self->path, errno);
         else if (got > 0 && mm_hub_client_cancelled(client))
             status = mm_hub_client_fail_cancelled(error);
-        else if (got > 0 && !mm_hub_hash_add(&self->hash, chunk, (size_t)got))
+        else if (got > 0 && !mm_digest_add(&self->hash, chunk, (size_t)got))
             status = mm_fail_memory(error, "a hash");
         if (got <= 0)
             break;
@@ -124,7 +106,7 @@ bool mm_hub_arrival_append(mm_hub_arrival *self, const void *bytes, size_t lengt
     errno = 0;
     if (!write_all(self->descriptor, bytes, length))
         self->write_error = errno ? errno : EIO;
-    else if (!mm_hub_hash_add(&self->hash, bytes, length))
+    else if (!mm_digest_add(&self->hash, bytes, length))
         self->write_error = ENOMEM;
     if (self->write_error)
         return false;
@@ -147,5 +129,5 @@ void mm_hub_arrival_close(mm_hub_arrival *self) {
     if (self->descriptor >= 0)
         (void)close(self->descriptor);
     self->descriptor = -1;
-    mm_hub_hash_free(&self->hash);
+    mm_digest_free(&self->hash);
 }

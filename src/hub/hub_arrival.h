@@ -3,26 +3,20 @@
 #ifndef MM_HUB_HUB_ARRIVAL_H
 #define MM_HUB_HUB_ARRIVAL_H
 
+#include "base/digest.h"
 #include "hub/hub_client.h"
 
-#include <openssl/evp.h>
-
 // SHA-256 of a content, or git's SHA-1 of "blob SIZE\0" and the content.
-typedef struct mm_hub_hash {
-    EVP_MD_CTX *context; // mm_hub_hash_free
-} mm_hub_hash;
-
-bool mm_hub_hash_begin(mm_hub_hash *self, bool is_lfs, uint64_t size); // also to begin anew
-bool mm_hub_hash_add(mm_hub_hash *self, const void *bytes, size_t length);
-bool mm_hub_hash_is(mm_hub_hash *self, const char *etag); // ends it
-void mm_hub_hash_free(mm_hub_hash *self);
+// mm_digest_free when done; false when memory is out.
+bool mm_hub_hash_begin(mm_digest *self, bool is_lfs, uint64_t size); // also to begin anew
+bool mm_hub_hash_is(mm_digest *self, const char *etag);              // ends it
 
 // Belongs to one thread at a time.
 typedef struct mm_hub_arrival {
     const mm_hub_file *file;
     const char *path; // borrowed
     int descriptor;
-    mm_hub_hash hash;
+    mm_digest hash;
     uint64_t have;   // bytes written and hashed
     int write_error; // errno of what failed
 } mm_hub_arrival;

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -221,7 +222,7 @@ typedef struct verification {
     mm_hub_fault_function fault;
     mm_hub_read_function read;
     void *payload;
-    mm_hub_hash hash;
+    mm_digest hash;
     unsigned char *chunk; // [CHUNK]
     bool no_memory;
 } verification;
@@ -247,7 +248,7 @@ static bool hash_file(const char **problem, verification *self, int file, uint64
             *problem = strerror(errno);
         if (got <= 0)
             break;
-        self->no_memory |= !mm_hub_hash_add(&self->hash, self->chunk, (size_t)got);
+        self->no_memory |= !mm_digest_add(&self->hash, self->chunk, (size_t)got);
         self->out->bytes += (uint64_t)got;
         if (self->no_memory || !self->read(relative, self->out->bytes, self->payload))
             return false;
@@ -292,7 +293,7 @@ mm_status mm_hub_verify(mm_hub_checked *out, const char *directory, mm_hub_fault
     else if (!mm_hub_folder_walk(directory, verify_file, &self))
         status = self.no_memory ? mm_fail_memory(error, "reading a model")
                                 : mm_fail(error, MM_STATUS_CANCELLED, "the check was stopped");
-    mm_hub_hash_free(&self.hash);
+    mm_digest_free(&self.hash);
     mm_free(self.chunk);
     return status;
 }

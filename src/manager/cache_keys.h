@@ -4,13 +4,14 @@
 #ifndef MM_MANAGER_CACHE_KEYS_H
 #define MM_MANAGER_CACHE_KEYS_H
 
+#include "base/digest.h"
 #include "manager/embedding_cache.h"
 #include "manager/request.h"
 
 // Makes the keys of one request. One thread at a time.
 typedef struct mm_cache_keys {
-    void *context; // libcrypto's
-    uint8_t scope[32];
+    mm_digest sha;
+    uint8_t scope[MM_SHA256_BYTES];
 } mm_cache_keys;
 
 mm_status mm_cache_keys_start(mm_cache_keys *out, const char *fingerprint,

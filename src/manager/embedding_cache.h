@@ -9,7 +9,7 @@
 #ifndef MM_MANAGER_EMBEDDING_CACHE_H
 #define MM_MANAGER_EMBEDDING_CACHE_H
 
-#include "base/error.h"
+#include "base/digest.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@ typedef struct mm_embedding_cache mm_embedding_cache;
 
 // SHA-256 over all that has a say in the vector; keys that are equal stand for equal vectors.
 typedef struct mm_cache_key {
-    uint8_t digest[32];
+    uint8_t digest[MM_SHA256_BYTES];
 } mm_cache_key;
 
 typedef struct mm_cached_vector {

@@ -2,12 +2,12 @@
 // Fingerprints of models that were loaded once, so that what the embedding cache has of them is
 // found without loading them again. One counts while names, sizes and times of the model's files
 // are what they were.
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "manager/state.h"
 
 #include <dirent.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,24 +25,21 @@ struct mm_fingerprint {
 // ---- Stamps ------------------------------------------------------------------------------------
 
 // Files come in any order: what each adds is added by exclusive or.
-static bool stamp_file(mm_cache_key *stamp, const char *path, const struct stat *info) {
+static bool stamp_file(mm_cache_key *stamp, mm_digest *sha, const char *path,
+                       const struct stat *info) {
     char line[128];
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    unsigned int length = 0;
+    uint8_t sum[MM_DIGEST_BYTES];
     int used = snprintf(line, sizeof(line), "%lld %lld %ld", (long long)info->st_size,
                         (long long)info->st_mtim.tv_sec, info->st_mtim.tv_nsec);
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool ok = used > 0 && context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
-              EVP_DigestUpdate(context, path, strlen(path) + 1) == 1 &&
-              EVP_DigestUpdate(context, line, (size_t)used) == 1 &&
-              EVP_DigestFinal_ex(context, digest, &length) == 1;
-    EVP_MD_CTX_free(context);
+    bool ok = used > 0 && mm_digest_begin(sha, MM_DIGEST_SHA256, NULL) == MM_STATUS_OK &&
+              mm_digest_add(sha, path, strlen(path) + 1) &&
+              mm_digest_add(sha, line, (size_t)used) && mm_digest_end(sha, sum) == sizeof(sum);
     for (size_t i = 0; i < sizeof(stamp->digest) && ok; i++)
-        stamp->digest[i] ^= digest[i];
+        stamp->digest[i] ^= sum[i];
     return ok;
 }
 
-static bool stamp_directory(mm_cache_key *stamp, const char *directory, int depth) {
+static bool stamp_directory(mm_cache_key *stamp, mm_digest *sha, const char *directory, int depth) {
     DIR *open = opendir(directory);
     if (!open)
         return false;
@@ -54,9 +51,9 @@ static bool stamp_directory(mm_cache_key *stamp, const char *directory, int dept
         char *path = mm_path_join(directory, file->d_name);
         ok = path && stat(path, &info) == 0;
         if (ok && S_ISREG(info.st_mode))
-            ok = stamp_file(stamp, path, &info);
+            ok = stamp_file(stamp, sha, path, &info);
         else if (ok && S_ISDIR(info.st_mode) && depth > 1)
-            ok = stamp_directory(stamp, path, depth - 1);
+            ok = stamp_directory(stamp, sha, path, depth - 1);
         mm_free(path);
     }
     (void)closedir(open);
@@ -64,8 +61,11 @@ static bool stamp_directory(mm_cache_key *stamp, const char *directory, int dept
 }
 
 bool mm_directory_stamp(mm_cache_key *out, const char *directory) {
+    mm_digest sha = {0};
     *out = (mm_cache_key){0};
-    return stamp_directory(out, directory, DEPTH);
+    bool ok = stamp_directory(out, &sha, directory, DEPTH);
+    mm_digest_free(&sha);
+    return ok;
 }
 
 // ---- The list ----------------------------------------------------------------------------------

@@ -4,34 +4,21 @@
 // engine's version.
 #include "tasks/embedder.h"
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/memory.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 
 enum { FILE_MAX = 256 << 20 }; // the largest tokenizer.json there are hold some 30 MB
 
-typedef struct digest {
-    EVP_MD_CTX *context;
-    bool failed;
-} digest;
-
+// For mm_checkpoint_fingerprint.
 static void update(void *payload, const void *bytes, size_t length) {
-    digest *sha = payload;
-    if (!sha->failed && EVP_DigestUpdate(sha->context, bytes, length) != 1)
-        sha->failed = true;
-}
-
-// With the length in front, so that no two lists of parts give the same bytes.
-static void update_part(digest *sha, const void *bytes, size_t length) {
-    const uint64_t prefix = length;
-    update(sha, &prefix, sizeof prefix);
-    update(sha, bytes, length);
+    (void)mm_digest_add(payload, bytes, length); // the end tells
 }
 
 // Absent files leave no trace; present ones count by name and content.
-static mm_status update_file(digest *sha, const char *directory, const char *name,
+static mm_status update_file(mm_digest *sha, const char *directory, const char *name,
                              mm_error *error) {
     char *text = NULL;
     size_t length = 0;
@@ -42,8 +29,8 @@ static mm_status update_file(digest *sha, const char *directory, const char *nam
     if (mm_file_exists(path)) {
         status = mm_file_read(&text, &length, path, FILE_MAX, error);
         if (!status) {
-            update_part(sha, name, strlen(name));
-            update_part(sha, text, length);
+            mm_digest_add_part(sha, name, strlen(name));
+            mm_digest_add_part(sha, text, length);
         }
     }
     mm_free(text);
@@ -51,7 +38,7 @@ static mm_status update_file(digest *sha, const char *directory, const char *nam
     return status;
 }
 
-static mm_status update_files(digest *sha, const char *directory, const char *const *names,
+static mm_status update_files(mm_digest *sha, const char *directory, const char *const *names,
                               mm_error *error) {
     mm_status status = MM_STATUS_OK;
     for (; *names && !status; names++)
@@ -60,7 +47,7 @@ static mm_status update_files(digest *sha, const char *directory, const char *co
 }
 
 // Prompts and limits count too: two folders with one fingerprint answer alike in every respect.
-static mm_status update_all(digest *sha, mm_compute_dtype dtype, const mm_checkpoint *checkpoint,
+static mm_status update_all(mm_digest *sha, mm_compute_dtype dtype, const mm_checkpoint *checkpoint,
                             const mm_modules *modules, const char *directory, mm_error *error) {
     static const char *const root_files[] = {"modules.json", "config_sentence_transformers.json",
                                              NULL};
@@ -88,9 +75,9 @@ static mm_status update_all(digest *sha, mm_compute_dtype dtype, const mm_checkp
                                                "source.spm",
                                                "target.spm",
                                                NULL};
-    update_part(sha, MM_VERSION_TEXT, strlen(MM_VERSION_TEXT));
+    mm_digest_add_part(sha, MM_VERSION_TEXT, strlen(MM_VERSION_TEXT));
     const char *name = mm_compute_dtype_name(dtype);
-    update_part(sha, name, strlen(name));
+    mm_digest_add_part(sha, name, strlen(name));
     mm_checkpoint_fingerprint(checkpoint, update, sha);
     if (!modules)
         return update_files(sha, directory, module_files, error);
@@ -108,28 +95,15 @@ static mm_status update_all(digest *sha, mm_compute_dtype dtype, const mm_checkp
 mm_status mm_fingerprint_make(char out[MM_FINGERPRINT_DIGITS + 1], mm_compute_dtype dtype,
                               const mm_checkpoint *checkpoint, const mm_modules *modules,
                               const char *directory, mm_error *error) {
-    unsigned char bytes[EVP_MAX_MD_SIZE];
-    unsigned int length = 0;
-    mm_status status;
-    digest sha = {.context = EVP_MD_CTX_new()};
-    if (!sha.context || EVP_DigestInit_ex(sha.context, EVP_sha256(), NULL) != 1) {
-        status = mm_fail_memory(error, "a SHA-256 context");
-        goto done;
-    }
-    status = update_all(&sha, dtype, checkpoint, modules, directory, error);
-    if (status)
-        goto done;
-    if (sha.failed || EVP_DigestFinal_ex(sha.context, bytes, &length) != 1 ||
-        2 * length != MM_FINGERPRINT_DIGITS) {
+    char text[MM_DIGEST_TEXT];
+    mm_digest sha = {0};
+    mm_status status = mm_digest_begin(&sha, MM_DIGEST_SHA256, error);
+    if (!status)
+        status = update_all(&sha, dtype, checkpoint, modules, directory, error);
+    if (!status && !mm_digest_end_text(&sha, text))
         status = mm_fail(error, MM_STATUS_INTERNAL, "libcrypto refuses to compute a SHA-256");
-        goto done;
-    }
-    for (unsigned int i = 0; i < length; i++) {
-        out[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
-        out[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
-    }
-    out[MM_FINGERPRINT_DIGITS] = '\0';
-done:
-    EVP_MD_CTX_free(sha.context);
+    if (!status)
+        memcpy(out, text, MM_FINGERPRINT_DIGITS + 1);
+    mm_digest_free(&sha);
     return status;
 }
