@@ -240,53 +240,59 @@ static void attention_agrees(void **unused) {
     free(scratch);
 }
 
-static mm_attention_query query_of(size_t count, size_t head_dim, const int32_t *rows, float *out,
-                                   float *scratch) {
-    return (mm_attention_query){.q = qkv + (count - 1) * WIDEST,
-                                .k = qkv + head_dim,
-                                .v = qkv + 2 * head_dim,
-                                .stride = WIDEST,
-                                .rows = rows,
-                                .out = out,
-                                .count = count,
-                                .head_dim = head_dim,
-                                .scale = 1.0f / sqrtf((float)head_dim),
-                                .bias = distances + LONGEST - (count - 1),
-                                .scratch = scratch};
+// Queries of a step against `count` rows, of heads that lie side by side.
+enum { QUERIES = 9, HEADS = 3, KEPT = 2 * WIDEST };
+
+static float step_q[QUERIES * WIDEST], kept[LONGEST * KEPT];
+static float step_want[QUERIES * (WIDEST + GUARD)], step_found[QUERIES * (WIDEST + GUARD)];
+
+static mm_attention_queries queries_of(size_t queries, size_t count, size_t head_dim,
+                                       const int32_t *rows, float *scratch) {
+    return (mm_attention_queries){.q = step_q,
+                                  .q_stride = WIDEST,
+                                  .k = kept,
+                                  .v = kept + WIDEST,
+                                  .stride = KEPT,
+                                  .rows = rows,
+                                  .out = step_want,
+                                  .out_stride = WIDEST + GUARD,
+                                  .queries = queries,
+                                  .heads = HEADS,
+                                  .head_dim = head_dim,
+                                  .count = count,
+                                  .scale = 1.0f / sqrtf((float)head_dim),
+                                  .bias = distances,
+                                  .bias_stride = 7,
+                                  .scratch = scratch};
 }
 
-static void assert_same_query(const char *tier, size_t count, size_t head_dim, const float *want,
-                              const float *got) {
-    for (size_t d = 0; d < head_dim; d++)
-        if (!(fabsf(want[d] - got[d]) <= 1e-5f))
-            fail_msg("attention_query of %s, %zu rows, head_dim %zu, value %zu: %.9g, not %.9g",
-                     tier, count, head_dim, d, (double)got[d], (double)want[d]);
-    for (size_t d = head_dim; d < WIDEST + GUARD; d++)
-        assert_true(got[d] == guard_value);
+static void compare_queries(const mm_kernels *tier, size_t queries, size_t count, size_t head_dim,
+                            const int32_t *rows, float *scratch) {
+    for (size_t i = 0; i < QUERIES * (WIDEST + GUARD); i++)
+        step_want[i] = step_found[i] = guard_value;
+    mm_attention_queries work = queries_of(queries, count, head_dim, rows, scratch);
+    mm_kernels_tier(0)->attention_queries(&work);
+    work.out = step_found;
+    tier->attention_queries(&work);
+    for (size_t i = 0; i < QUERIES * (WIDEST + GUARD); i++) {
+        const size_t query = i / (WIDEST + GUARD), d = i % (WIDEST + GUARD);
+        const float want = step_want[i], got = step_found[i];
+        const bool is_written = query < queries && d < HEADS * head_dim;
+        if (is_written ? !(fabsf(want - got) <= 1e-5f) : got != guard_value)
+            fail_msg("attention_queries of %s, %zu queries, %zu rows, head_dim %zu, value %zu of "
+                     "query %zu: %.9g, not %.9g",
+                     tier->name, queries, count, head_dim, d, query, (double)got, (double)want);
+    }
 }
 
-static void compare_query(const mm_kernels *tier, size_t count, size_t head_dim,
-                          const int32_t *rows, float *scratch) {
-    static float want[WIDEST + GUARD], got[WIDEST + GUARD];
-    for (size_t i = 0; i < WIDEST + GUARD; i++)
-        got[i] = guard_value;
-    mm_attention_query query = query_of(count, head_dim, rows, want, scratch);
-    mm_kernels_tier(0)->attention_query(&query);
-    query.out = got;
-    tier->attention_query(&query);
-    assert_same_query(tier->name, count, head_dim, want, got);
-}
-
-// The last query of a sequence sees what the reference for whole sequences lets it see.
-static void compare_query_to_sequence(size_t count, size_t head_dim, float *scratch) {
-    float got[WIDEST + GUARD];
-    for (size_t i = 0; i < WIDEST + GUARD; i++)
-        got[i] = guard_value;
-    mm_attention_head head = head_of(count, head_dim, distances, out_expected, scratch);
-    mm_attention_c(&head);
-    mm_attention_query query = query_of(count, head_dim, NULL, got, scratch);
-    mm_kernels_tier(0)->attention_query(&query);
-    assert_same_query("c", count, head_dim, out_expected + (count - 1) * head.out_stride, got);
+static void prepare_queries(void) {
+    fill(step_q, QUERIES * WIDEST);
+    fill(kept, LONGEST * KEPT);
+    for (size_t i = 0; i < QUERIES * WIDEST; i++)
+        step_q[i] *= 0.25f;
+    for (size_t i = 0; i < LONGEST * KEPT; i++)
+        kept[i] *= 0.25f;
+    fill(distances, 2 * LONGEST);
 }
 
 static void queries_agree(void **unused) {
@@ -295,18 +301,75 @@ static void queries_agree(void **unused) {
     int32_t rows[LONGEST];
     for (int32_t j = 0; j < LONGEST; j++)
         rows[j] = j * 37 % LONGEST;
+    prepare_queries();
+    for (size_t t = 1; mm_kernels_tier(t); t++) {
+        for (size_t head_dim = 1; head_dim <= 96; head_dim += head_dim < 34 ? 1 : 31) {
+            for (size_t count = 1; count <= LONGEST; count += count < 36 ? 1 : 47) {
+                const size_t queries = 1 + (count + head_dim) % QUERIES;
+                compare_queries(mm_kernels_tier(t), queries, count, head_dim, rows, scratch);
+                compare_queries(mm_kernels_tier(t), queries, count, head_dim, NULL, scratch);
+            }
+        }
+    }
+    free(scratch);
+}
+
+static void a_query_has_the_same_bits_in_any_company(void **unused) {
+    (void)unused;
+    float *scratch = aligned_alloc(64, mm_attention_scratch_bytes(LONGEST));
+    prepare_queries();
+    for (size_t t = 0; mm_kernels_tier(t); t++) {
+        for (size_t count = 1; count <= LONGEST; count += 3) {
+            const size_t head_dim = 1 + count % 96;
+            mm_attention_queries all = queries_of(QUERIES, count, head_dim, NULL, scratch);
+            mm_kernels_tier(t)->attention_queries(&all);
+            for (size_t i = 0; i < QUERIES * HEADS; i++) {
+                const size_t query = i / HEADS, head = i % HEADS, column = head * head_dim;
+                mm_attention_queries one = all;
+                one.q += query * WIDEST + column;
+                one.k += column;
+                one.v += column;
+                one.bias += head * one.bias_stride;
+                one.queries = one.heads = 1;
+                one.out = step_found;
+                mm_kernels_tier(t)->attention_queries(&one);
+                assert_memory_equal(one.out, step_want + query * all.out_stride + column,
+                                    head_dim * sizeof(float));
+            }
+        }
+    }
+    free(scratch);
+}
+
+// The last query of a sequence sees what the reference for whole sequences lets it see.
+static void a_query_sees_what_a_whole_sequence_sees(void **unused) {
+    (void)unused;
+    enum { HEAD_DIM = 24 };
+    float *scratch = aligned_alloc(64, mm_attention_scratch_bytes(LONGEST)), got[HEAD_DIM];
     fill(qkv, LONGEST * WIDEST);
     for (size_t i = 0; i < LONGEST * WIDEST; i++)
         qkv[i] *= 0.25f;
     fill(distances, 2 * LONGEST);
-    for (size_t count = 1; count <= LONGEST; count += 43)
-        compare_query_to_sequence(count, 24, scratch);
-    for (size_t t = 1; mm_kernels_tier(t); t++) {
-        for (size_t head_dim = 1; head_dim <= 96; head_dim += head_dim < 34 ? 1 : 31) {
-            for (size_t count = 1; count <= LONGEST; count += count < 36 ? 1 : 47) {
-                compare_query(mm_kernels_tier(t), count, head_dim, rows, scratch);
-                compare_query(mm_kernels_tier(t), count, head_dim, NULL, scratch);
-            }
+    for (size_t count = 1; count <= LONGEST; count += 43) {
+        mm_attention_head head = head_of(count, HEAD_DIM, distances, out_expected, scratch);
+        mm_attention_c(&head);
+        const mm_attention_queries query = {.q = qkv + (count - 1) * WIDEST,
+                                            .k = qkv + HEAD_DIM,
+                                            .v = qkv + 2 * HEAD_DIM,
+                                            .stride = WIDEST,
+                                            .out = got,
+                                            .queries = 1,
+                                            .heads = 1,
+                                            .head_dim = HEAD_DIM,
+                                            .count = count,
+                                            .scale = head.scale,
+                                            .bias = distances + LONGEST - (count - 1),
+                                            .scratch = scratch};
+        for (size_t t = 0; mm_kernels_tier(t); t++) {
+            mm_kernels_tier(t)->attention_queries(&query);
+            for (size_t d = 0; d < HEAD_DIM; d++)
+                assert_true(fabsf(out_expected[(count - 1) * head.out_stride + d] - got[d]) <=
+                            1e-5f);
         }
     }
     free(scratch);
@@ -373,6 +436,8 @@ int main(int count, char **arguments) {
         cmocka_unit_test(rounding_agrees),
         cmocka_unit_test(attention_agrees),
         cmocka_unit_test(queries_agree),
+        cmocka_unit_test(a_query_has_the_same_bits_in_any_company),
+        cmocka_unit_test(a_query_sees_what_a_whole_sequence_sees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

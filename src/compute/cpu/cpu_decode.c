@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention of a decoding step: single queries against the rows of a cache.
+// Attention of a decoding step: queries against the rows of a cache.
 //
 // A cache is one region, [layer][row][keys | values]; pages that no sequence reaches are never
 // touched. It is float32 for every type of product.
@@ -77,34 +77,65 @@ typedef struct attention_arguments {
     const mm_attention_options *options;
 } attention_arguments;
 
-// One head of one query is the unit of work.
+// Queries that go through the rows together: their results wait in the first cache.
+enum { QUERIES_MOST = 8 };
+
+// The queries from `row` on that attend to the same rows.
+static int64_t count_company(const attention_arguments *a, int64_t row) {
+    const mm_reach *reach = a->reach;
+    int64_t end = row + 1;
+    while (end < a->q.rows && end - row < QUERIES_MOST && reach->first[end] == reach->first[row] &&
+           reach->count[end] == reach->count[row])
+        end++;
+    return end - row;
+}
+
+static void attend(mm_lane *lane, int member, const attention_arguments *a, int64_t row,
+                   int64_t queries, int64_t head, int64_t heads) {
+    const mm_relative *relative = a->options->bias;
+    const int64_t columns = a->cache->columns, first_column = head * a->options->head_dim;
+    const int32_t first = a->reach->first[row], count = a->reach->count[row];
+    const int32_t *list = a->reach->list;
+    const float *keys =
+        layer_of(a->cache, a->layer) + (list ? 0 : first * 2 * columns) + first_column;
+    mm_attention_queries work = {
+        .q = (const float *)a->q.data + row * a->q.columns + first_column,
+        .q_stride = (size_t)a->q.columns,
+        .k = keys,
+        .v = keys + columns,
+        .stride = (size_t)(2 * columns),
+        .rows = list ? list + first : NULL,
+        .out = (float *)a->out.data + row * a->out.columns + first_column,
+        .out_stride = (size_t)a->out.columns,
+        .queries = (size_t)queries,
+        .heads = (size_t)heads,
+        .head_dim = (size_t)a->options->head_dim,
+        .count = (size_t)count,
+        .scale = a->options->scale,
+        .scratch = mm_cpu_member_of(lane, member)->attention,
+    };
+    if (relative) { // the last of `count` keys is at distance 0
+        work.bias_stride = (size_t)(2 * relative->max_length - 1);
+        work.bias = relative->values + head * (2 * relative->max_length - 1) +
+                    (relative->max_length - count);
+    }
+    lane->session->backend->kernels->attention_queries(&work);
+}
+
+// The unit of work is a part of the heads, for queries that go together: as many heads as leave a
+// part for each member, since what lies side by side is read fastest.
 static void attention_step(mm_lane *lane, int member, const void *arguments) {
     const attention_arguments *a = arguments;
-    const mm_relative *relative = a->options->bias;
-    const int64_t heads = a->options->heads, head_dim = a->options->head_dim;
-    const int64_t units = a->q.rows * heads, columns = a->cache->columns;
-    for (int64_t unit = member; unit < units; unit += lane->members) {
-        const int64_t row = unit / heads, head = unit % heads;
-        const int32_t first = a->reach->first[row], count = a->reach->count[row];
-        const int32_t *list = a->reach->list;
-        const float *keys =
-            layer_of(a->cache, a->layer) + (list ? 0 : first * 2 * columns) + head * head_dim;
-        mm_attention_query work = {
-            .q = (const float *)a->q.data + row * a->q.columns + head * head_dim,
-            .k = keys,
-            .v = keys + columns,
-            .stride = (size_t)(2 * columns),
-            .rows = list ? list + first : NULL,
-            .out = (float *)a->out.data + row * a->out.columns + head * head_dim,
-            .count = (size_t)count,
-            .head_dim = (size_t)head_dim,
-            .scale = a->options->scale,
-            .scratch = mm_cpu_member_of(lane, member)->attention,
-        };
-        if (relative) // the last of `count` keys is at distance 0
-            work.bias = relative->values + head * (2 * relative->max_length - 1) +
-                        (relative->max_length - count);
-        lane->session->backend->kernels->attention_query(&work);
+    const int64_t heads = a->options->heads, members = lane->members;
+    int64_t part = (heads + members - 1) / members, queries, unit = 0;
+    part = part < MM_SCORE_LISTS / QUERIES_MOST ? part : MM_SCORE_LISTS / QUERIES_MOST;
+    for (int64_t row = 0; row < a->q.rows; row += queries) {
+        queries = count_company(a, row);
+        for (int64_t head = 0; head < heads; head += part, unit++) {
+            if (unit % members == member)
+                attend(lane, member, a, row, queries, head,
+                       heads - head < part ? heads - head : part);
+        }
     }
 }
 

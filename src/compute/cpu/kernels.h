@@ -26,18 +26,22 @@ typedef struct mm_attention_head {
     void *scratch;     // mm_attention_scratch_bytes, 64-byte aligned
 } mm_attention_head;
 
-// One head of one query of a decoding step, against rows of a cache.
-typedef struct mm_attention_query {
-    const float *q;      // [head_dim]
-    const float *k, *v;  // row 0
+// Queries of a decoding step that attend to the same rows of a cache, in some heads that lie side
+// by side. A query's result has the same bits in any company.
+typedef struct mm_attention_queries {
+    const float *q; // [queries, heads * head_dim]
+    size_t q_stride;
+    const float *k, *v;  // [rows, heads * head_dim]
     size_t stride;       // floats from row to row
     const int32_t *rows; // [count] the rows to attend to, or NULL = 0 .. count - 1
-    float *out;          // [head_dim]
-    size_t count, head_dim;
+    float *out;          // [queries, heads * head_dim]
+    size_t out_stride;
+    size_t queries, heads, head_dim, count;
     float scale;
-    const float *bias; // [count] added to the scores, or NULL
-    float *scratch;    // [count], 64-byte aligned
-} mm_attention_query;
+    const float *bias; // [heads][count] added to the scores, or NULL
+    size_t bias_stride;
+    float *scratch; // [heads * queries][mm_scores_stride(count)], 64-byte aligned
+} mm_attention_queries;
 
 typedef struct mm_kernels {
     const char *name;
@@ -61,7 +65,7 @@ typedef struct mm_kernels {
     void (*to_bf16)(uint16_t *out, const float *x, size_t columns);
     void (*attention)(const mm_attention_head *head);
     void (*attention_bf16)(const mm_attention_head *head); // NULL where bf16 is not supported
-    void (*attention_query)(const mm_attention_query *query);
+    void (*attention_queries)(const mm_attention_queries *queries);
 } mm_kernels;
 
 // The best table for this processor and MM_CPU_KERNELS. Immutable.
@@ -73,6 +77,11 @@ enum { MM_WIDEST_HEAD = 256 };
 // Queries whose scores a head's scratch holds.
 enum { MM_ATTENTION_GROUP = 18 };
 size_t mm_attention_scratch_bytes(size_t rows);
+// Lists of scores that the same scratch holds: heads * queries at most.
+enum { MM_SCORE_LISTS = 2 * MM_WIDEST_HEAD + MM_ATTENTION_GROUP };
+static inline size_t mm_scores_stride(size_t count) {
+    return (count + 15) / 16 * 16;
+}
 
 // Tiers overwrite what they have in a copy of the tier below.
 void mm_kernels_init_c(mm_kernels *kernels);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Row kernels for AVX2 and FMA: one vector holds 8 floats; what is left over goes through a copy
 // of 8.
-#include "compute/cpu/kernels.h"
+#include "compute/cpu/attention_queries.h"
 #include "compute/cpu/phi_table.h"
 
 #include <immintrin.h>
@@ -387,26 +387,62 @@ static void attention(const mm_attention_head *head) {
     }
 }
 
-static void attention_query(const mm_attention_query *query) {
-    float *scores = query->scratch;
-    const size_t head_dim = query->head_dim;
-    for (size_t j = 0; j < query->count; j++) {
-        const float *k = query->k + (query->rows ? (size_t)query->rows[j] : j) * query->stride;
-        __m256 sum = _mm256_setzero_ps();
-        for (size_t d = 0; d < head_dim; d += 8)
-            sum = _mm256_fmadd_ps(load(query->q + d, head_dim - d), load(k + d, head_dim - d), sum);
-        scores[j] = sum_lanes(sum) * query->scale;
-    }
-    const __m256 factor = _mm256_set1_ps(softmax(scores, query->count, query->bias));
+// The sums of 8 vectors' lanes.
+static inline __m256 sum_each(const __m256 x[8]) {
+    __m256 a = _mm256_hadd_ps(_mm256_hadd_ps(x[0], x[1]), _mm256_hadd_ps(x[2], x[3]));
+    __m256 b = _mm256_hadd_ps(_mm256_hadd_ps(x[4], x[5]), _mm256_hadd_ps(x[6], x[7]));
+    return _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+}
+
+static inline void score_rows(float *scores, const float *q, const float *const row[MM_QUERY_ROWS],
+                              size_t first, size_t head_dim, float scale) {
+    __m256 sum[MM_QUERY_ROWS];
+    for (size_t i = 0; i < MM_QUERY_ROWS; i++)
+        sum[i] = _mm256_setzero_ps();
     for (size_t d = 0; d < head_dim; d += 8) {
-        __m256 sum = _mm256_setzero_ps();
-        for (size_t j = 0; j < query->count; j++) {
-            const size_t row = query->rows ? (size_t)query->rows[j] : j;
-            sum = _mm256_fmadd_ps(_mm256_broadcast_ss(scores + j),
-                                  load(query->v + row * query->stride + d, head_dim - d), sum);
-        }
-        store(query->out + d, head_dim - d, _mm256_mul_ps(sum, factor));
+        const size_t left = head_dim - d;
+        const __m256 value = load(q + first + d, left);
+        for (size_t i = 0; i < MM_QUERY_ROWS; i++)
+            sum[i] = _mm256_fmadd_ps(value, load(row[i] + first + d, left), sum[i]);
     }
+    _mm256_store_ps(scores, _mm256_mul_ps(sum_each(sum), _mm256_set1_ps(scale)));
+}
+
+// out [8 * C] += the rows times their weights; `left` numbers of them exist.
+__attribute__((always_inline)) static inline void add_columns(float *out, const float *weights,
+                                                              const float *const row[MM_QUERY_ROWS],
+                                                              size_t first, size_t left,
+                                                              const int C) {
+    __m256 sum[4];
+    for (int c = 0; c < C; c++)
+        sum[c] = load(out + first + 8 * c, left - 8 * (size_t)c);
+    for (size_t i = 0; i < MM_QUERY_ROWS; i++) {
+        const __m256 weight = _mm256_broadcast_ss(weights + i);
+        for (int c = 0; c < C; c++)
+            sum[c] =
+                _mm256_fmadd_ps(weight, load(row[i] + first + 8 * c, left - 8 * (size_t)c), sum[c]);
+    }
+    for (int c = 0; c < C; c++)
+        store(out + first + 8 * c, left - 8 * (size_t)c, sum[c]);
+}
+
+static inline void add_rows(float *out, const float *weights, const float *const row[MM_QUERY_ROWS],
+                            size_t first, size_t head_dim) {
+    size_t d = 0;
+    for (; d + 32 <= head_dim; d += 32)
+        add_columns(out, weights, row, first + d, 32, 4);
+    for (; d < head_dim; d += 8)
+        add_columns(out, weights, row, first + d, head_dim - d, 1);
+}
+
+static inline void weigh_rows(float *scores, size_t count, const float *bias) {
+    const __m256 factor = _mm256_set1_ps(softmax(scores, count, bias));
+    for (size_t j = 0; j < count; j += 8)
+        _mm256_store_ps(scores + j, _mm256_mul_ps(load(scores + j, count - j), factor));
+}
+
+static void attention_queries(const mm_attention_queries *queries) {
+    mm_attend_queries(queries, score_rows, weigh_rows, add_rows);
 }
 
 void mm_kernels_init_avx2(mm_kernels *kernels) {
@@ -417,5 +453,5 @@ void mm_kernels_init_avx2(mm_kernels *kernels) {
     kernels->finish = finish;
     kernels->multiply = multiply;
     kernels->attention = attention;
-    kernels->attention_query = attention_query;
+    kernels->attention_queries = attention_queries;
 }

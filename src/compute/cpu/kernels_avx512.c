@@ -2,6 +2,7 @@
 // Row kernels for AVX-512: one vector holds 16 floats; tails use masks, so any size is taken.
 #include "compute/cpu/kernels_avx512.h"
 
+#include "compute/cpu/attention_queries.h"
 #include "compute/cpu/phi_table.h"
 
 #include <float.h>
@@ -214,31 +215,53 @@ static void attention(const mm_attention_head *head) {
     }
 }
 
-static void attention_query(const mm_attention_query *query) {
-    float *scores = query->scratch;
-    const size_t head_dim = query->head_dim;
-    for (size_t j = 0; j < query->count; j++) {
-        const float *k = query->k + (query->rows ? (size_t)query->rows[j] : j) * query->stride;
-        __m512 sum = _mm512_setzero_ps();
-        for (size_t d = 0; d < head_dim; d += 16) {
-            __mmask16 mask = mm_tail_avx512(head_dim - d);
-            sum = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, query->q + d),
-                                  _mm512_maskz_loadu_ps(mask, k + d), sum);
-        }
-        scores[j] = _mm512_reduce_add_ps(sum) * query->scale;
-    }
-    const __m512 factor = _mm512_set1_ps(mm_softmax_avx512(scores, query->count, query->bias));
+// The sums of 8 vectors' lanes.
+static inline __m256 sum_each(const __m512 x[8]) {
+    __m256 half[8];
+    for (size_t i = 0; i < 8; i++)
+        half[i] = _mm256_add_ps(_mm512_castps512_ps256(x[i]), _mm512_extractf32x8_ps(x[i], 1));
+    __m256 a = _mm256_hadd_ps(_mm256_hadd_ps(half[0], half[1]), _mm256_hadd_ps(half[2], half[3]));
+    __m256 b = _mm256_hadd_ps(_mm256_hadd_ps(half[4], half[5]), _mm256_hadd_ps(half[6], half[7]));
+    return _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+}
+
+static inline void score_rows(float *scores, const float *q, const float *const row[MM_QUERY_ROWS],
+                              size_t first, size_t head_dim, float scale) {
+    __m512 sum[MM_QUERY_ROWS];
+    for (size_t i = 0; i < MM_QUERY_ROWS; i++)
+        sum[i] = _mm512_setzero_ps();
     for (size_t d = 0; d < head_dim; d += 16) {
-        __mmask16 mask = mm_tail_avx512(head_dim - d);
-        __m512 sum = _mm512_setzero_ps();
-        for (size_t j = 0; j < query->count; j++) {
-            const size_t row = query->rows ? (size_t)query->rows[j] : j;
-            sum = _mm512_fmadd_ps(_mm512_set1_ps(scores[j]),
-                                  _mm512_maskz_loadu_ps(mask, query->v + row * query->stride + d),
-                                  sum);
-        }
-        _mm512_mask_storeu_ps(query->out + d, mask, _mm512_mul_ps(sum, factor));
+        const __mmask16 mask = mm_tail_avx512(head_dim - d);
+        const __m512 value = _mm512_maskz_loadu_ps(mask, q + first + d);
+        for (size_t i = 0; i < MM_QUERY_ROWS; i++)
+            sum[i] =
+                _mm512_fmadd_ps(value, _mm512_maskz_loadu_ps(mask, row[i] + first + d), sum[i]);
     }
+    _mm256_store_ps(scores, _mm256_mul_ps(sum_each(sum), _mm256_set1_ps(scale)));
+}
+
+static inline void add_rows(float *out, const float *weights, const float *const row[MM_QUERY_ROWS],
+                            size_t first, size_t head_dim) {
+    for (size_t d = 0; d < head_dim; d += 16) {
+        const __mmask16 mask = mm_tail_avx512(head_dim - d);
+        __m512 sum = _mm512_maskz_loadu_ps(mask, out + first + d);
+        for (size_t i = 0; i < MM_QUERY_ROWS; i++)
+            sum = _mm512_fmadd_ps(_mm512_set1_ps(weights[i]),
+                                  _mm512_maskz_loadu_ps(mask, row[i] + first + d), sum);
+        _mm512_mask_storeu_ps(out + first + d, mask, sum);
+    }
+}
+
+static inline void weigh_rows(float *scores, size_t count, const float *bias) {
+    const __m512 factor = _mm512_set1_ps(mm_softmax_avx512(scores, count, bias));
+    for (size_t j = 0; j < count; j += 16) {
+        const __mmask16 mask = mm_tail_avx512(count - j);
+        _mm512_store_ps(scores + j, _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, scores + j), factor));
+    }
+}
+
+static void attention_queries(const mm_attention_queries *queries) {
+    mm_attend_queries(queries, score_rows, weigh_rows, add_rows);
 }
 
 void mm_kernels_init_avx512(mm_kernels *kernels) {
@@ -249,5 +272,5 @@ void mm_kernels_init_avx512(mm_kernels *kernels) {
     kernels->finish = finish;
     kernels->multiply = multiply;
     kernels->attention = attention;
-    kernels->attention_query = attention_query;
+    kernels->attention_queries = attention_queries;
 }

@@ -148,29 +148,40 @@ void mm_attention_c(const mm_attention_head *head) {
     }
 }
 
-static void attention_query(const mm_attention_query *query) {
-    float *scores = query->scratch, largest = -INFINITY;
-    for (size_t j = 0; j < query->count; j++) {
-        const float *k = query->k + (query->rows ? (size_t)query->rows[j] : j) * query->stride;
+// One head of one query.
+static void attend(const mm_attention_queries *a, size_t query, size_t head) {
+    const size_t first = head * a->head_dim;
+    const float *q = a->q + query * a->q_stride + first;
+    const float *bias = a->bias ? a->bias + head * a->bias_stride : NULL;
+    float *scores = a->scratch, *out = a->out + query * a->out_stride + first;
+    float largest = -INFINITY;
+    for (size_t j = 0; j < a->count; j++) {
+        const float *k = a->k + (a->rows ? (size_t)a->rows[j] : j) * a->stride + first;
         double sum = 0;
-        for (size_t d = 0; d < query->head_dim; d++)
-            sum += (double)query->q[d] * (double)k[d];
-        scores[j] = (float)sum * query->scale + (query->bias ? query->bias[j] : 0);
+        for (size_t d = 0; d < a->head_dim; d++)
+            sum += (double)q[d] * (double)k[d];
+        scores[j] = (float)sum * a->scale + (bias ? bias[j] : 0);
         largest = fmaxf(largest, scores[j]);
     }
     double total = 0;
-    for (size_t j = 0; j < query->count; j++) {
+    for (size_t j = 0; j < a->count; j++) {
         scores[j] = expf(scores[j] - largest);
         total += (double)scores[j];
     }
-    for (size_t d = 0; d < query->head_dim; d++) {
+    for (size_t d = 0; d < a->head_dim; d++) {
         double sum = 0;
-        for (size_t j = 0; j < query->count; j++) {
-            const size_t row = query->rows ? (size_t)query->rows[j] : j;
-            sum += (double)scores[j] * (double)query->v[row * query->stride + d];
+        for (size_t j = 0; j < a->count; j++) {
+            const size_t row = a->rows ? (size_t)a->rows[j] : j;
+            sum += (double)scores[j] * (double)a->v[row * a->stride + first + d];
         }
-        query->out[d] = (float)(sum / total);
+        out[d] = (float)(sum / total);
     }
+}
+
+static void attention_queries(const mm_attention_queries *queries) {
+    for (size_t query = 0; query < queries->queries; query++)
+        for (size_t head = 0; head < queries->heads; head++)
+            attend(queries, query, head);
 }
 
 void mm_kernels_init_c(mm_kernels *kernels) {
@@ -184,5 +195,5 @@ void mm_kernels_init_c(mm_kernels *kernels) {
     kernels->to_bf16 = to_bf16;
     kernels->attention = mm_attention_c;
     kernels->attention_bf16 = NULL;
-    kernels->attention_query = attention_query;
+    kernels->attention_queries = attention_queries;
 }
