@@ -177,8 +177,8 @@ void mm_attention_cached(mm_lane *lane, mm_activation *out, const mm_activation 
 }
 
 void mm_logits(mm_lane *lane, float *out, const mm_activation *x, const mm_matrix *matrix,
-               float scale) {
-    ops_of(lane)->logits(lane, out, x, matrix, scale);
+               float scale, const bool *log_softmax) {
+    ops_of(lane)->logits(lane, out, x, matrix, scale, log_softmax);
 }
 
 void mm_pool(mm_lane *lane, mm_activation *out, int64_t column, const mm_activation *x,

@@ -224,9 +224,10 @@ typedef struct mm_reach {
 void mm_attention_cached(mm_lane *lane, mm_activation *out, const mm_activation *q,
                          const mm_cache *cache, int64_t layer, const mm_reach *reach,
                          const mm_attention_options *options);
-// out [rows, out_features], on the host = scale * (x W^T + b), float32.
+// out [rows, out_features], on the host = scale * (x W^T + b), float32; of the rows r with
+// log_softmax[r] the logarithm of its softmax. NULL: of none.
 void mm_logits(mm_lane *lane, float *out, const mm_activation *x, const mm_matrix *matrix,
-               float scale);
+               float scale, const bool *log_softmax);
 
 // ---- From token vectors to one vector a text ---------------------------------------------------
 

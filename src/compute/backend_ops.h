@@ -68,7 +68,7 @@ typedef struct mm_backend_ops {
                              const mm_cache *cache, int64_t layer, const mm_reach *reach,
                              const mm_attention_options *options);
     void (*logits)(mm_lane *lane, float *out, const mm_activation *x, const mm_matrix *matrix,
-                   float scale);
+                   float scale, const bool *log_softmax);
     void (*pool)(mm_lane *lane, mm_activation *out, int64_t column, const mm_activation *x,
                  const mm_batch *batch, mm_pooling pooling);
     void (*normalize_l2)(mm_lane *lane, mm_activation *x);

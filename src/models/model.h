@@ -35,6 +35,7 @@ typedef struct mm_step {
     const int32_t *rows; // [rows] where this token's keys and values go in the decoder's own cache
     mm_reach past;       // in that cache, this token last
     mm_reach source;     // in the cache of the sources
+    const bool *log_softmax; // [rows] whose logits are wanted as log-probabilities; NULL: none
 } mm_step;
 
 // The interface a family implements, as a const table. `state` is the family's own struct.
@@ -54,7 +55,7 @@ typedef struct mm_model_family {
     // rows rows[0], rows[1], ... of `cross`, one for each row of the batch; NULL = 0, 1, 2, ...
     void (*start)(const void *state, mm_lane *lane, const mm_batch *source, mm_cache *cross,
                   const int32_t *rows);
-    // logits [rows, output_vocab_size] of the token after each.
+    // logits [rows, output_vocab_size] of the token after each, or log-probabilities.
     void (*step)(const void *state, mm_lane *lane, const mm_step *step, mm_cache *own,
                  const mm_cache *cross, float *logits);
 } mm_model_family;

@@ -187,5 +187,5 @@ void mm_seq2seq_step(const void *state, mm_lane *lane, const mm_step *step, mm_c
         mm_lane_layer(lane, (int)i, &p.x);
     }
     end(&p);
-    mm_logits(lane, logits, &p.x, model->logits, model->logit_scale);
+    mm_logits(lane, logits, &p.x, model->logits, model->logit_scale, step->log_softmax);
 }

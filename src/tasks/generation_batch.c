@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -255,6 +256,7 @@ static void append_search(mm_generation_batch *batch, step_end *at, const mm_bat
         at->listed += search->length;
         batch->source_first[row] = place->cross.first;
         batch->source_count[row] = place->cross.count;
+        batch->log_softmax[row] = mm_search_wants_log_softmax(search);
     }
 }
 
@@ -273,16 +275,22 @@ static int32_t fill_step(mm_generation_batch *batch) {
                                       .positions = batch->positions},
                             .rows = batch->rows,
                             .past = {batch->past_first, batch->past_count, batch->list},
-                            .source = {batch->source_first, batch->source_count, NULL}};
+                            .source = {batch->source_first, batch->source_count, NULL},
+                            .log_softmax = batch->log_softmax};
     return at.row;
 }
 
 // A NaN would choose no token at all.
 static bool all_finite(const float *values, size_t count) {
-    bool finite = true;
-    for (size_t i = 0; i < count; i++)
-        finite &= isfinite(values[i]) != 0;
-    return finite;
+    enum { BLOCK = 64 };
+    size_t i = 0;
+    int bad = 0;
+    for (; i + BLOCK <= count; i += BLOCK)
+        for (size_t k = 0; k < BLOCK; k++)
+            bad |= !(fabsf(values[i + k]) <= FLT_MAX);
+    for (; i < count; i++)
+        bad |= !(fabsf(values[i]) <= FLT_MAX);
+    return bad == 0;
 }
 
 static void tell(mm_batch_entry *entry, size_t sequence, const int32_t *ids, int32_t count) {

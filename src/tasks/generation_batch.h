@@ -67,6 +67,7 @@ struct mm_generation_batch {
     int32_t *ids, *positions, *rows, *step_starts;
     int32_t *past_first, *past_count, *source_first, *source_count;
     int32_t *memory;
+    bool *log_softmax;
     int32_t *list; // [own_rows] cache rows of all hypotheses
     float *logits; // [width * output_vocab_size]
     size_t logits_bytes;

@@ -19,8 +19,10 @@ void mm_batch_clear_place(mm_batch_place *place) {
 
 static void free_step(mm_generation_batch *batch) {
     mm_free(batch->memory);
+    mm_free(batch->log_softmax);
     mm_pages_free(batch->logits, batch->logits ? batch->logits_bytes : 0);
     batch->memory = NULL;
+    batch->log_softmax = NULL;
     batch->logits = NULL;
     batch->width = 0;
 }
@@ -68,7 +70,8 @@ static mm_status reserve_width(mm_generation_batch *batch, int32_t wanted, mm_er
     const size_t count = sizeof arrays / sizeof arrays[0];
     size_t values;
     batch->memory = mm_calloc(count * width + 1, sizeof *batch->memory);
-    if (!batch->memory ||
+    batch->log_softmax = mm_calloc(width, sizeof *batch->log_softmax);
+    if (!batch->memory || !batch->log_softmax ||
         !mm_size_mul(&values, width,
                      (size_t)mm_generator_model(batch->generator)->output_vocab_size) ||
         !mm_size_mul(&batch->logits_bytes, values, sizeof *batch->logits))

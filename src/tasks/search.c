@@ -108,6 +108,10 @@ int32_t mm_search_width(const mm_search *search) {
     return search->done ? 0 : search->beams;
 }
 
+bool mm_search_wants_log_softmax(const mm_search *search) {
+    return search->beams > 1;
+}
+
 static void process(const mm_search *search, const mm_hypothesis *hypothesis, float *scores) {
     const mm_score_context context = {
         .settings = search->settings,
@@ -188,7 +192,8 @@ static mm_status advance_one(mm_search *search, float *logits, mm_error *error) 
 
 // ---- Beams -------------------------------------------------------------------------------------
 
-static void log_softmax(float *scores, size_t count) {
+// The log-probabilities of what processors have left.
+static void renormalize(float *scores, size_t count) {
     float largest = -INFINITY;
     for (size_t i = 0; i < count; i++)
         largest = scores[i] > largest ? scores[i] : largest;
@@ -212,17 +217,37 @@ static void offer(mm_search *search, int32_t *count, const mm_candidate *candida
     list[at] = *candidate;
 }
 
+enum { BLOCK = 64 };
+
+// Whether any of so many is above `least`; hardly ever, once there are candidates.
+static bool any_above(const float row[BLOCK], float before, float least) {
+    int found = 0;
+    for (int i = 0; i < BLOCK; i++)
+        found |= row[i] + before > least;
+    return found != 0;
+}
+
 // The best continuations of all beams.
 static int32_t collect(mm_search *search, const float *scores) {
+    const mm_candidate *last = &search->candidates[search->candidates_kept - 1];
+    const size_t vocab_size = search->vocab_size;
     int32_t count = 0;
     for (int32_t beam = 0; beam < search->beams; beam++) {
-        const float *row = scores + (size_t)beam * search->vocab_size;
-        for (size_t id = 0; id < search->vocab_size; id++) {
-            const mm_candidate *last = &search->candidates[search->candidates_kept - 1];
-            if (count < search->candidates_kept || row[id] > last->score)
-                offer(search, &count,
-                      &(mm_candidate){
-                          .score = row[id], .key = row[id], .beam = beam, .id = (int32_t)id});
+        const float *row = scores + (size_t)beam * vocab_size;
+        const float before = search->running[beam].score;
+        for (size_t id = 0; id < vocab_size;) {
+            if (count == search->candidates_kept && id + BLOCK <= vocab_size &&
+                !any_above(row + id, before, last->score)) {
+                id += BLOCK;
+                continue;
+            }
+            for (size_t end = id + BLOCK; id < end && id < vocab_size; id++) {
+                const float score = row[id] + before;
+                if (count < search->candidates_kept || score > last->score)
+                    offer(search, &count,
+                          &(mm_candidate){
+                              .score = score, .key = score, .beam = beam, .id = (int32_t)id});
+            }
         }
     }
     return count;
@@ -380,18 +405,15 @@ static bool is_over(const mm_search *search, int32_t count) {
     return !search->can_improve || all_ended || all_end;
 }
 
-static mm_status advance_beams(mm_search *search, float *logits, mm_error *error) {
+static mm_status advance_beams(mm_search *search, float *scores, mm_error *error) {
     const mm_generation_settings *s = search->settings;
     for (int32_t i = 0; i < search->beams; i++) {
-        float *scores = logits + (size_t)i * search->vocab_size;
-        log_softmax(scores, search->vocab_size);
-        process(search, &search->running[i], scores);
+        float *row = scores + (size_t)i * search->vocab_size;
+        process(search, &search->running[i], row);
         if (s->renormalize_logits && !s->do_sample)
-            log_softmax(scores, search->vocab_size);
-        for (size_t id = 0; id < search->vocab_size && !s->do_sample; id++)
-            scores[id] += search->running[i].score;
+            renormalize(row, search->vocab_size);
     }
-    const int32_t count = s->do_sample ? draw(search, logits) : collect(search, logits);
+    const int32_t count = s->do_sample ? draw(search, scores) : collect(search, scores);
     if (count < search->beams)
         return nothing_left(error);
     mm_status status = mark_ends(search, count, error);
@@ -405,9 +427,9 @@ static mm_status advance_beams(mm_search *search, float *logits, mm_error *error
     return MM_STATUS_OK;
 }
 
-mm_status mm_search_advance(mm_search *search, float *logits, mm_error *error) {
-    return search->beams == 1 ? advance_one(search, logits, error)
-                              : advance_beams(search, logits, error);
+mm_status mm_search_advance(mm_search *search, float *scores, mm_error *error) {
+    return search->beams == 1 ? advance_one(search, scores, error)
+                              : advance_beams(search, scores, error);
 }
 
 const mm_hypothesis *mm_search_result(const mm_search *search, int32_t i) {

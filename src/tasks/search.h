@@ -70,8 +70,10 @@ void mm_search_free(mm_search *search); // accepts a zeroed one
 // Hypotheses whose next token is wanted: beams, and 0 when done. Hypothesis i's last id waits to be
 // run; its cache row is for the caller to write into running[i].rows[length - 1].
 int32_t mm_search_width(const mm_search *search);
-// One step; logits [width, vocab_size] are overwritten.
-mm_status mm_search_advance(mm_search *search, float *logits, mm_error *error);
+// Whether it wants its scores as log-probabilities, as one with beams does; else they are logits.
+bool mm_search_wants_log_softmax(const mm_search *search);
+// One step; scores [width, vocab_size] are overwritten.
+mm_status mm_search_advance(mm_search *search, float *scores, mm_error *error);
 // The i-th best answer, once done.
 const mm_hypothesis *mm_search_result(const mm_search *search, int32_t i);
 

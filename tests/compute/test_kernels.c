@@ -111,6 +111,32 @@ static void sums_agree(void **unused) {
     }
 }
 
+static void log_softmax_agrees(void **unused) {
+    (void)unused;
+    FOR_TIERS_AND_SIZES {
+        for (int form = 0; form < 2; form++) {
+            const float scale = form ? 0.036f : 1.0f;
+            prepare();
+            a[columns / 2] = form ? 1e4f : 90; // nearly all of the mass
+            memcpy(expected, a, columns * sizeof(float));
+            memcpy(found, a, columns * sizeof(float));
+            reference->log_softmax(expected, scale, columns);
+            tier->log_softmax(found, scale, columns);
+            assert_close("log_softmax", tier->name, columns, 5e-7f);
+            prepare();
+            memcpy(expected, a, columns * sizeof(float));
+            memcpy(found, a, columns * sizeof(float));
+            reference->log_softmax(expected, scale, columns);
+            tier->log_softmax(found, scale, columns);
+            assert_close("log_softmax", tier->name, columns, 5e-7f);
+            found[columns / 3] = NAN;
+            tier->log_softmax(found, scale, columns);
+            for (size_t i = 0; i < columns; i++)
+                assert_true(isnan(found[i]));
+        }
+    }
+}
+
 static void look_ups_agree(void **unused) {
     (void)unused;
     static const mm_dtype types[] = {MM_DTYPE_F32, MM_DTYPE_F16, MM_DTYPE_BF16};
@@ -430,6 +456,7 @@ int main(int count, char **arguments) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(norms_agree),
         cmocka_unit_test(sums_agree),
+        cmocka_unit_test(log_softmax_agrees),
         cmocka_unit_test(look_ups_agree),
         cmocka_unit_test(functions_agree),
         cmocka_unit_test(functions_hold_over_their_range),

@@ -279,7 +279,7 @@ void mm_cpu_attention_cached(mm_lane *lane, mm_activation *out, const mm_activat
                              const mm_cache *cache, int64_t layer, const mm_reach *reach,
                              const mm_attention_options *options);
 void mm_cpu_logits(mm_lane *lane, float *out, const mm_activation *x, const mm_matrix *matrix,
-                   float scale);
+                   float scale, const bool *log_softmax);
 void mm_cpu_pool(mm_lane *lane, mm_activation *out, int64_t column, const mm_activation *x,
                  const mm_batch *batch, mm_pooling pooling);
 void mm_cpu_normalize_l2(mm_lane *lane, mm_activation *x);

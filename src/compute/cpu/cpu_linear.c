@@ -158,7 +158,19 @@ typedef struct logits_arguments {
     mm_activation x;
     const mm_matrix *matrix;
     float scale;
+    const bool *log_softmax;
 } logits_arguments;
+
+static void finish_logits(const mm_lane *lane, const logits_arguments *a, int64_t row) {
+    const int64_t columns = a->matrix->out_features;
+    float *out = a->out + row * columns;
+    if (a->log_softmax && a->log_softmax[row]) {
+        lane->session->backend->kernels->log_softmax(out, a->scale, (size_t)columns);
+        return;
+    }
+    for (int64_t i = 0; i < columns && a->scale != 1; i++)
+        out[i] *= a->scale;
+}
 
 static void logits_step(mm_lane *lane, int member, const void *arguments) {
     const logits_arguments *a = arguments;
@@ -166,19 +178,19 @@ static void logits_step(mm_lane *lane, int member, const void *arguments) {
     tiling tiles = tiles_of(a->x.rows);
     for (int64_t first = 0; first < tiles.rows; first += tiles.tile_rows) {
         const tile x = tile_at(lane, member, &a->x, &tiles, first);
-        float *out = a->out + first * stride;
-        tile_product(lane, member, a->matrix, &x, out, stride, MM_FUNCTION_NONE);
+        tile_product(lane, member, a->matrix, &x, a->out + first * stride, stride,
+                     MM_FUNCTION_NONE);
         mm_cpu_lane_barrier(lane);
         int from, to;
         share(lane, member, x.height, &from, &to);
-        for (int64_t i = from * stride; i < to * stride && a->scale != 1; i++)
-            out[i] *= a->scale;
+        for (int row = from; row < to; row++)
+            finish_logits(lane, a, first + row);
     }
 }
 
 void mm_cpu_logits(mm_lane *lane, float *out, const mm_activation *x, const mm_matrix *matrix,
-                   float scale) {
-    logits_arguments arguments = {out, *x, matrix, scale};
+                   float scale, const bool *log_softmax) {
+    logits_arguments arguments = {out, *x, matrix, scale, log_softmax};
     run_step(lane, logits_step, &arguments, matrix);
 }
 

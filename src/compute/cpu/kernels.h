@@ -63,6 +63,8 @@ typedef struct mm_kernels {
                         mm_function function);
     void (*multiply)(float *out, const float *x, size_t columns); // out *= x
     void (*to_bf16)(uint16_t *out, const float *x, size_t columns);
+    // x = log(softmax(scale * x)), for a row without infinities; NaN anywhere makes all of it NaN.
+    void (*log_softmax)(float *x, float scale, size_t columns);
     void (*attention)(const mm_attention_head *head);
     void (*attention_bf16)(const mm_attention_head *head); // NULL where bf16 is not supported
     void (*attention_queries)(const mm_attention_queries *queries);

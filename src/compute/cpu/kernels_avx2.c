@@ -329,6 +329,41 @@ static float softmax(float *scores, size_t count, const float *bias) {
     return 1.0f / sum_lanes(sum);
 }
 
+// x *= scale; returns the largest. What is behind the end counts as minus infinity.
+static float scale_row(float *x, float scale, size_t columns) {
+    const __m256 lowest = _mm256_set1_ps(-INFINITY), factor = _mm256_set1_ps(scale);
+    __m256 largest = lowest;
+    for (size_t i = 0; i < columns; i += 8) {
+        const size_t left = columns - i;
+        __m256 value = _mm256_mul_ps(load(x + i, left), factor);
+        store(x + i, left, value);
+        if (left < 8)
+            value = _mm256_blendv_ps(lowest, value, _mm256_castsi256_ps(tail_mask(left)));
+        largest = _mm256_max_ps(value, largest);
+    }
+    return largest_lane(largest);
+}
+
+static void log_softmax(float *x, float scale, size_t columns) {
+    const __m256 largest = _mm256_set1_ps(scale_row(x, scale, columns));
+    __m256 sum[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+    size_t i = 0;
+    for (; i + 16 <= columns; i += 16)
+        for (size_t k = 0; k < 2; k++)
+            sum[k] = _mm256_add_ps(sum[k], exponential_of_negative(_mm256_sub_ps(
+                                               _mm256_loadu_ps(x + i + 8 * k), largest)));
+    for (; i < columns; i += 8) {
+        const size_t left = columns - i;
+        const __m256 value = exponential_of_negative(_mm256_sub_ps(load(x + i, left), largest));
+        sum[0] = _mm256_add_ps(sum[0], _mm256_and_ps(value, _mm256_castsi256_ps(tail_mask(left))));
+    }
+    const __m256 total = _mm256_set1_ps(logf(sum_lanes(_mm256_add_ps(sum[0], sum[1]))));
+    for (i = 0; i < columns; i += 8) {
+        const size_t left = columns - i;
+        store(x + i, left, _mm256_sub_ps(_mm256_sub_ps(load(x + i, left), largest), total));
+    }
+}
+
 // panel[d][i] = factor * x[i][d] for 8 rows, of which `count` exist; the others are zero.
 static inline void pack_keys(float *panel, size_t width, const float *x, size_t stride,
                              size_t count, size_t head_dim, float factor) {
@@ -452,6 +487,7 @@ void mm_kernels_init_avx2(mm_kernels *kernels) {
     kernels->look_up = look_up;
     kernels->finish = finish;
     kernels->multiply = multiply;
+    kernels->log_softmax = log_softmax;
     kernels->attention = attention;
     kernels->attention_queries = attention_queries;
 }

@@ -146,6 +146,28 @@ static void multiply(float *out, const float *x, size_t columns) {
     }
 }
 
+static void log_softmax(float *x, float scale, size_t columns) {
+    __m512 largest = _mm512_set1_ps(-INFINITY), sum = _mm512_setzero_ps();
+    for (size_t i = 0; i < columns; i += 16) {
+        __mmask16 mask = mm_tail_avx512(columns - i);
+        __m512 value = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), _mm512_set1_ps(scale));
+        _mm512_mask_storeu_ps(x + i, mask, value);
+        largest = _mm512_mask_max_ps(largest, mask, value, largest); // NaN shows in the sum
+    }
+    largest = _mm512_set1_ps(_mm512_reduce_max_ps(largest));
+    for (size_t i = 0; i < columns; i += 16) {
+        __mmask16 mask = mm_tail_avx512(columns - i);
+        __m512 value = mm_exp_avx512(_mm512_sub_ps(_mm512_maskz_loadu_ps(mask, x + i), largest));
+        sum = _mm512_mask_add_ps(sum, mask, sum, value);
+    }
+    const __m512 total = _mm512_set1_ps(logf(_mm512_reduce_add_ps(sum)));
+    for (size_t i = 0; i < columns; i += 16) {
+        __mmask16 mask = mm_tail_avx512(columns - i);
+        __m512 value = _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, x + i), largest);
+        _mm512_mask_storeu_ps(x + i, mask, _mm512_sub_ps(value, total));
+    }
+}
+
 static inline __m512 load_element(const void *row, mm_dtype dtype, size_t i, __mmask16 mask) {
     if (dtype == MM_DTYPE_F32)
         return _mm512_maskz_loadu_ps(mask, (const float *)row + i);
@@ -271,6 +293,7 @@ void mm_kernels_init_avx512(mm_kernels *kernels) {
     kernels->look_up = look_up;
     kernels->finish = finish;
     kernels->multiply = multiply;
+    kernels->log_softmax = log_softmax;
     kernels->attention = attention;
     kernels->attention_queries = attention_queries;
 }

@@ -120,6 +120,18 @@ static void to_bf16(uint16_t *out, const float *x, size_t columns) {
         out[i] = round_to_bf16(x[i]);
 }
 
+static void log_softmax(float *x, float scale, size_t columns) {
+    double largest = -INFINITY, sum = 0;
+    for (size_t i = 0; i < columns; i++) {
+        x[i] *= scale;
+        largest = fmax(largest, (double)x[i]);
+    }
+    for (size_t i = 0; i < columns; i++)
+        sum += exp((double)x[i] - largest);
+    for (size_t i = 0; i < columns; i++)
+        x[i] = (float)((double)x[i] - largest - log(sum));
+}
+
 void mm_attention_c(const mm_attention_head *head) {
     float *scores = head->scratch;
     for (size_t i = 0; i < head->rows; i++) {
@@ -193,6 +205,7 @@ void mm_kernels_init_c(mm_kernels *kernels) {
     kernels->finish_bf16 = finish_bf16;
     kernels->multiply = multiply;
     kernels->to_bf16 = to_bf16;
+    kernels->log_softmax = log_softmax;
     kernels->attention = mm_attention_c;
     kernels->attention_bf16 = NULL;
     kernels->attention_queries = attention_queries;
