@@ -123,6 +123,7 @@ void mm_job_finish_locked(mm_job *job, mm_status status, const mm_error *error) 
         (void)mm_job_list_remove(&job->deployment->queues[job->is_bulk], job);
     // The worker may be in a call of on_token, behind which the last call has to come.
     bool is_heard = job->on_token && job->state == MM_JOB_RUNNING && job->owned;
+    bool is_workers = job->state == MM_JOB_RUNNING && !job->owned; // which wakes the caller
     if (!job->owned)
         mm_job_detach_locked(job);
     delist_locked(job);
@@ -132,10 +133,15 @@ void mm_job_finish_locked(mm_job *job, mm_status status, const mm_error *error) 
         job->error = *error;
     job->error.status = status;
     atomic_store(&job->done, true);
+    if (job->is_blocking && !is_workers)
+        pthread_cond_signal(&job->wake);
+    else if (!job->is_blocking && !job->in_service && !is_heard)
+        mm_service_push_locked(job);
+}
+
+void mm_job_wake(mm_job *job) {
     if (job->is_blocking)
         pthread_cond_signal(&job->wake);
-    else if (!job->in_service && !is_heard)
-        mm_service_push_locked(job);
 }
 
 void mm_job_fail_locked(mm_job *job, mm_status status, const char *message) {

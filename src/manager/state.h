@@ -220,7 +220,10 @@ mm_job *mm_job_list_pop(mm_job_list *list); // NULL when empty
 bool mm_job_list_remove(mm_job_list *list, mm_job *job);
 void mm_job_retain(mm_job *job);
 void mm_job_release(mm_job *job); // drops one reference
+// A job that ran and is not owned any more is its worker's, which calls mm_job_wake afterwards.
 void mm_job_finish_locked(mm_job *job, mm_status status, const mm_error *error);
+// Without the lock: the caller that wakes up wants it at once, and often on the worker's processor.
+void mm_job_wake(mm_job *job);
 void mm_job_fail_locked(mm_job *job, mm_status status, const char *message);
 // The owner lets go of the deployment and ceases to own.
 void mm_job_detach_locked(mm_job *job);

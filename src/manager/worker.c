@@ -110,6 +110,7 @@ void mm_task_run_done(const mm_task_run *run, mm_job *job, mm_status status,
             mm_service_push_locked(job);
     }
     pthread_mutex_unlock(&manager->lock);
+    mm_job_wake(job);
     mm_job_release(job);
 }
 
