@@ -24,7 +24,6 @@ void mm_deployment_free(mm_deployment *deployment) {
     mm_free(deployment->asked_revision);
     mm_workers_free(deployment);
     mm_replicas_free(deployment);
-    pthread_cond_destroy(&deployment->work);
     pthread_cond_destroy(&deployment->changed);
     mm_free(deployment);
 }
@@ -46,7 +45,6 @@ static mm_status create(mm_deployment **out, const mm_job *job, mm_hub_model *mo
     mm_deployment *deployment = *out = mm_calloc(1, sizeof(*deployment));
     if (!deployment)
         return mm_fail_memory(error, "a deployment");
-    mm_condition_init(&deployment->work);
     mm_condition_init(&deployment->changed);
     deployment->manager = job->manager;
     deployment->target = *target;
@@ -243,8 +241,7 @@ mm_status mm_deployment_attach(mm_job *job, mm_hub_model *model, const mm_target
 
 static void fail_waiting_locked(mm_deployment *deployment, mm_status status, const char *message) {
     mm_job *job;
-    while ((job = deployment->waiting.first) || (job = deployment->queues[0].first) ||
-           (job = deployment->queues[1].first))
+    while ((job = deployment->waiting.first) || (job = mm_queue_first(&deployment->queue)))
         mm_job_fail_locked(job, status, message);
 }
 

@@ -186,7 +186,7 @@ mm_status mm_fetch_attach(mm_job *job, const char *name, const char *revision, m
 
 void mm_fetch_leave_locked(mm_job *job) {
     mm_fetch *fetch = job->fetch;
-    (void)mm_job_list_remove(&fetch->waiting, job);
+    mm_job_list_remove(&fetch->waiting, job);
     job->fetch = NULL;
     if (!fetch->waiting.first && !fetch->ended)
         atomic_store(&fetch->cancelled, true);

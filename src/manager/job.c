@@ -1,49 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Jobs: their lists, their end, mm_task and mm_task_submit.
+// Jobs: their life, their end, mm_task and mm_task_submit.
 #include "base/memory.h"
 #include "manager/state.h"
-
-// ---- Lists -------------------------------------------------------------------------------------
-
-void mm_job_list_push(mm_job_list *list, mm_job *job) {
-    job->next = NULL;
-    if (list->last)
-        list->last->next = job;
-    else
-        list->first = job;
-    list->last = job;
-    list->count++;
-}
-
-mm_job *mm_job_list_pop(mm_job_list *list) {
-    mm_job *job = list->first;
-    if (job) {
-        list->first = job->next;
-        if (!list->first)
-            list->last = NULL;
-        job->next = NULL;
-        list->count--;
-    }
-    return job;
-}
-
-bool mm_job_list_remove(mm_job_list *list, mm_job *job) {
-    mm_job *before = NULL;
-    for (mm_job *at = list->first; at; before = at, at = at->next) {
-        if (at != job)
-            continue;
-        if (before)
-            before->next = job->next;
-        else
-            list->first = job->next;
-        if (list->last == job)
-            list->last = before;
-        job->next = NULL;
-        list->count--;
-        return true;
-    }
-    return false;
-}
 
 // ---- Life --------------------------------------------------------------------------------------
 
@@ -60,6 +18,7 @@ static mm_status create(mm_job **out, mm_manager *manager, const mm_request *req
     double timeout_ms = mm_request_number(request, MM_PARAM_TIMEOUT_MS, -1);
     job->deadline_ns = timeout_ms < 0 ? INT64_MAX : job->started_ns + (int64_t)(timeout_ms * 1e6);
     job->queue_deadline_ns = INT64_MAX;
+    job->is_bulk = mm_request_text(request, MM_PARAM_PRIORITY, "interactive")[0] == 'b';
     mm_condition_init(&job->wake);
     return MM_STATUS_OK;
 }
@@ -118,9 +77,9 @@ void mm_job_finish_locked(mm_job *job, mm_status status, const mm_error *error) 
     if (job->state == MM_JOB_FETCHING)
         mm_fetch_leave_locked(job);
     if (job->state == MM_JOB_WAITING)
-        (void)mm_job_list_remove(&job->deployment->waiting, job);
+        mm_job_list_remove(&job->deployment->waiting, job);
     if (job->state == MM_JOB_QUEUED)
-        (void)mm_job_list_remove(&job->deployment->queues[job->is_bulk], job);
+        mm_queue_remove(&job->deployment->queue, job);
     // The worker may be in a call of on_token, behind which the last call has to come.
     bool is_heard = job->on_token && job->state == MM_JOB_RUNNING && job->owned;
     bool is_workers = job->state == MM_JOB_RUNNING && !job->owned; // which wakes the caller
@@ -284,7 +243,7 @@ mm_status mm_task_stream(mm_job **out, mm_manager *manager, const mm_request *re
             enlist_locked(job);
             mm_service_push_locked(job);
             if (manager->service_count == 0) { // no thread could be started
-                (void)mm_job_list_remove(&manager->service, job);
+                mm_job_list_remove(&manager->service, job);
                 delist_locked(job);
                 status = mm_fail(error, MM_STATUS_OUT_OF_MEMORY, "cannot start a thread");
             }

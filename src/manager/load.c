@@ -129,7 +129,7 @@ static void succeed_locked(mm_deployment *deployment, const attempt *made) {
     deployment->last_used_ns = mm_manager_now(deployment->manager);
     mm_deployment_resume_locked(deployment);
     mm_timer_schedule_locked(deployment->manager, mm_deployment_expiry_locked(deployment));
-    pthread_cond_broadcast(&deployment->work); // workers make their sessions ready
+    mm_workers_wake_locked(deployment); // to make their sessions
 }
 
 // True when it has to be done again: all that waited wanted what the model does not do, and others

@@ -22,6 +22,7 @@
 #include "manager/devices.h"
 #include "manager/embedding_cache.h"
 #include "manager/placement.h"
+#include "manager/queue.h"
 #include "manager/request.h"
 #include "manager/result.h"
 #include "manager/settings.h"
@@ -63,6 +64,7 @@ struct mm_job {
     mm_job_state state;           // (L)
     bool owned;                   // (L)
     bool in_service;              // (L) linked in the service list
+    bool is_bulk;                 // (L) its priority
     bool expires;                 // (L) keep_alive 0: release what is idle when this is done
     mm_status status;             // (L) set with DONE
     mm_error error;               // (L)
@@ -72,7 +74,7 @@ struct mm_job {
     int64_t queue_deadline_ns;    // (L) while QUEUED
     long awaited;                 // (L) texts that other jobs compute for it
     mm_job *previous, *following; // (L) manager->jobs
-    mm_job *next;                 // (L) service list, waiting list or a queue: in one at a time
+    mm_job *next, *before;        // (L) service list, waiting list or a queue: in one at a time
     pthread_cond_t wake;          // mm_task only
 
     // The owner's.
@@ -81,17 +83,11 @@ struct mm_job {
     int64_t fetching_ns; // since then it waited for a download; 0: it did not
     double download_ms;
     bool device_fallback;
-    bool is_bulk;
     void *work;      // the kind's own: what it prepared for a worker
     bool needs_run;  // the kind has work for a worker
     bool needs_more; // and is to prepare again when what it awaits has come
     mm_result *result;
 };
-
-typedef struct mm_job_list {
-    mm_job *first, *last;
-    size_t count;
-} mm_job_list;
 
 // ---- Deployments -------------------------------------------------------------------------------
 
@@ -126,7 +122,11 @@ struct mm_worker {
     pthread_t thread;
     bool to_join;          // (L) thread was started and not joined yet
     mm_worker_state state; // (L)
+    bool is_fit;           // (L) its session is made: it can be given a turn
+    bool is_called;        // (L) it was given a turn and has not taken it yet
     size_t running;        // (L) jobs
+    uint64_t rows_taken;   // (L) all its work so far
+    pthread_cond_t wake;   // it waits here
 };
 
 struct mm_deployment {
@@ -148,9 +148,11 @@ struct mm_deployment {
     int wanted_workers;        // (L) when READY: those that are ON
     mm_worker **workers;       // (L) the list; [worker_slots]
     int worker_slots;          // (L)
+    int next_worker;           // (L) whose turn it is with round_robin
+    size_t called;             // (L) workers that are called: so many jobs are spoken for
     size_t users;              // (L) jobs that hold it
     mm_job_list waiting;       // (L) for the load
-    mm_job_list queues[2];     // (L) interactive, bulk
+    mm_queue queue;            // (L)
     pthread_t loader;          // (L)
     bool has_loader;           // (L) to be joined
     int64_t last_used_ns;      // (L)
@@ -159,7 +161,6 @@ struct mm_deployment {
     mm_replica *drained_for;   // (L) that one's load wants this one's memory: new jobs wait
     mm_error failure;          // (L) while FAILED
     int64_t failed_ns;         // (L)
-    pthread_cond_t work;       // workers wait here
     pthread_cond_t changed;    // state or users changed
 };
 
@@ -215,9 +216,6 @@ mm_status mm_manager_enter(mm_manager *manager, mm_error *error); // DISABLED, S
 void mm_manager_leave(mm_manager *manager);
 
 // job.c
-void mm_job_list_push(mm_job_list *list, mm_job *job);
-mm_job *mm_job_list_pop(mm_job_list *list); // NULL when empty
-bool mm_job_list_remove(mm_job_list *list, mm_job *job);
 void mm_job_retain(mm_job *job);
 void mm_job_release(mm_job *job); // drops one reference
 // A job that ran and is not owned any more is its worker's, which calls mm_job_wake afterwards.
@@ -308,6 +306,14 @@ void mm_workers_stop_locked(mm_deployment *deployment);           // all LEAVING
 void mm_workers_join(mm_deployment *deployment); // without the lock, after stopping
 void mm_workers_free(mm_deployment *deployment); // after joining
 int mm_workers_on_locked(const mm_deployment *deployment);
+void mm_workers_wake_locked(mm_deployment *deployment); // their deployment has changed
+
+// turns.c
+// A job was queued or has become nobody's: gives an idle worker a turn, if there is one.
+void mm_turn_give_locked(mm_deployment *deployment);
+void mm_turn_give_up_locked(mm_worker *worker); // a worker that was called, if it was
+// How many jobs are there for a worker that asks: those that are not spoken for by others.
+size_t mm_turn_jobs_locked(const mm_worker *worker);
 
 // service.c
 void mm_service_push_locked(mm_job *job);

@@ -198,8 +198,6 @@ static mm_status attach(mm_job *job, mm_error *error) {
 
 void mm_job_start(mm_job *job) {
     mm_error error = {0};
-    const char *priority = mm_request_text(job->request, MM_PARAM_PRIORITY, "interactive");
-    job->is_bulk = strcmp(priority, "bulk") == 0;
     job->waiting_ns = mm_manager_now(job->manager);
     if (job->fetching_ns)
         job->download_ms = milliseconds(job->fetching_ns, job->waiting_ns);
@@ -243,7 +241,7 @@ static void enqueue_locked(mm_job *job) {
     mm_manager *manager = job->manager;
     mm_deployment *deployment = job->deployment;
     size_t limit = (size_t)mm_settings_integer(manager->settings, MM_SETTING_QUEUE_LIMIT_INDEX);
-    size_t queued = deployment->queues[0].count + deployment->queues[1].count;
+    size_t queued = mm_queue_count(&deployment->queue);
     if (queued >= limit) {
         mm_error error = {0};
         (void)mm_fail(&error, MM_STATUS_QUEUE_FULL,
@@ -261,8 +259,8 @@ static void enqueue_locked(mm_job *job) {
     mm_timer_schedule_locked(manager, job->queue_deadline_ns);
     job->state = MM_JOB_QUEUED;
     job->owned = false;
-    mm_job_list_push(&deployment->queues[job->is_bulk], job);
-    pthread_cond_signal(&deployment->work);
+    mm_queue_push(&deployment->queue, job);
+    mm_turn_give_locked(deployment);
 }
 
 void mm_job_prepare(mm_job *job) {

@@ -41,37 +41,26 @@ static mm_status make_session(mm_workplace *own, int threads, mm_error *error) {
 
 // ---- Runs --------------------------------------------------------------------------------------
 
-static mm_job_list *next_queue_locked(mm_deployment *deployment) {
-    return &deployment->queues[deployment->queues[0].count == 0];
-}
-
-static mm_job *take_one_locked(mm_worker *worker, mm_job_list *queue) {
-    mm_job *job = mm_job_list_pop(queue);
+static void begin_locked(mm_worker *worker, mm_job *job) {
     worker->running++;
+    worker->rows_taken += job->kind->rows(job);
     job->state = MM_JOB_RUNNING;
     job->owned = true;
     job->running_ns = mm_manager_now(job->manager);
     mm_job_retain(job);
-    return job;
 }
 
 // Takes the next job and, while the device has room for more rows, those behind it that fit in.
 static void take_locked(mm_workplace *own) {
     mm_deployment *deployment = own->deployment;
-    mm_job_list *queue = next_queue_locked(deployment);
     size_t room =
         (size_t)mm_backend_batch_rows(own->worker->replica->device->backend) * (size_t)own->threads;
-    size_t rows = 0;
-    own->job_count = 0;
-    while (queue->first && own->job_count < MAX_JOBS) {
-        const mm_job *job = queue->first;
-        const mm_task_kind *kind = job->kind;
-        if (own->job_count > 0 && (kind != own->jobs[0]->kind || rows + kind->rows(job) > room ||
-                                   !kind->goes_with(own->jobs[0], job)))
-            break;
-        rows += kind->rows(job);
-        own->jobs[own->job_count++] = take_one_locked(own->worker, queue);
-    }
+    size_t most = mm_turn_jobs_locked(own->worker);
+    mm_turn_give_up_locked(own->worker);
+    own->job_count =
+        mm_queue_take(&deployment->queue, own->jobs, most < MAX_JOBS ? most : MAX_JOBS, room);
+    for (size_t i = 0; i < own->job_count; i++)
+        begin_locked(own->worker, own->jobs[i]);
 }
 
 mm_job *mm_task_run_more(const mm_task_run *run) {
@@ -80,10 +69,10 @@ mm_job *mm_task_run_more(const mm_task_run *run) {
     mm_manager *manager = deployment->manager;
     mm_job *taken = NULL;
     pthread_mutex_lock(&manager->lock);
-    mm_job_list *queue = next_queue_locked(deployment);
-    const mm_job *job = queue->first;
-    if (worker->state == MM_WORKER_ON && job && job->kind == run->kind)
-        taken = take_one_locked(worker, queue);
+    const mm_job *first = mm_queue_first(&deployment->queue);
+    if (worker->state == MM_WORKER_ON && first && first->kind == run->kind &&
+        mm_turn_jobs_locked(worker) > 0 && mm_queue_take(&deployment->queue, &taken, 1, 0) > 0)
+        begin_locked(worker, taken);
     pthread_mutex_unlock(&manager->lock);
     return taken;
 }
@@ -141,6 +130,20 @@ static void work_locked(mm_workplace *own) {
     pthread_mutex_lock(&manager->lock);
 }
 
+// The worker's share of the threads has changed: whoever is idle does its work meanwhile.
+static void renew_locked(mm_workplace *own) {
+    mm_worker *worker = own->worker;
+    mm_manager *manager = own->deployment->manager;
+    int threads = share_locked(own->deployment);
+    worker->is_fit = false;
+    mm_turn_give_up_locked(worker);
+    mm_turn_give_locked(own->deployment);
+    pthread_mutex_unlock(&manager->lock);
+    (void)make_session(own, threads, NULL); // tried again with the next job
+    pthread_mutex_lock(&manager->lock);
+    worker->is_fit = true;
+}
+
 static void *worker_main(void *argument) {
     mm_worker *worker = argument;
     mm_deployment *deployment = worker->deployment;
@@ -150,17 +153,18 @@ static void *worker_main(void *argument) {
     while (worker->state == MM_WORKER_ON) {
         bool ready = deployment->state == MM_DEPLOYMENT_READY;
         if (ready && own->threads != share_locked(deployment)) {
-            int threads = share_locked(deployment);
-            pthread_mutex_unlock(&manager->lock);
-            (void)make_session(own, threads, NULL); // tried again with the next job
-            pthread_mutex_lock(&manager->lock);
-        } else if (ready && deployment->queues[0].count + deployment->queues[1].count > 0) {
+            renew_locked(own);
+        } else if (ready && mm_turn_jobs_locked(worker) > 0) {
             work_locked(own);
         } else {
-            pthread_cond_wait(&deployment->work, &manager->lock);
+            mm_turn_give_up_locked(worker);
+            pthread_cond_wait(&worker->wake, &manager->lock);
         }
     }
+    worker->is_fit = false;
     worker->state = MM_WORKER_GONE;
+    mm_turn_give_up_locked(worker);
+    mm_turn_give_locked(deployment);
     pthread_mutex_unlock(&manager->lock);
     mm_session_free(own->session);
     own->session = NULL;
@@ -194,6 +198,7 @@ static bool add_slot(mm_deployment *deployment) {
     worker->replica = &deployment->replicas[0];
     worker->index = deployment->worker_slots;
     worker->state = MM_WORKER_GONE;
+    mm_condition_init(&worker->wake);
     bigger[deployment->worker_slots++] = worker;
     return true;
 }
@@ -204,12 +209,24 @@ static void join(mm_worker *worker) {
     worker->to_join = false;
 }
 
+// What a worker that comes later counts as its work so far, lest all goes to it for a long while.
+static uint64_t least_taken_locked(const mm_deployment *deployment) {
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < deployment->worker_slots; i++) {
+        const mm_worker *worker = deployment->workers[i];
+        if (worker->state == MM_WORKER_ON && worker->rows_taken < least)
+            least = worker->rows_taken;
+    }
+    return least < UINT64_MAX ? least : 0;
+}
+
 static bool turn_on(mm_worker *worker) {
     if (worker->state == MM_WORKER_GONE) {
         join(worker); // it only had to let go of the lock
         worker->to_join = mm_thread_start(&worker->thread, worker_main, worker);
         if (!worker->to_join)
             return false;
+        worker->rows_taken = least_taken_locked(worker->deployment);
     }
     worker->state = MM_WORKER_ON;
     return true;
@@ -224,7 +241,7 @@ bool mm_workers_set_locked(mm_deployment *deployment, int count) {
         if (deployment->workers[i]->state == MM_WORKER_ON)
             deployment->workers[i]->state = MM_WORKER_LEAVING;
     }
-    pthread_cond_broadcast(&deployment->work);
+    mm_workers_wake_locked(deployment);
     if (!ok)
         mm_log_write(&deployment->manager->log, MM_LOG_WARNING,
                      "%s: only %d of %d workers could be started", deployment->asked,
@@ -232,12 +249,17 @@ bool mm_workers_set_locked(mm_deployment *deployment, int count) {
     return mm_workers_on_locked(deployment) > 0;
 }
 
+void mm_workers_wake_locked(mm_deployment *deployment) {
+    for (int i = 0; i < deployment->worker_slots; i++)
+        pthread_cond_signal(&deployment->workers[i]->wake);
+}
+
 void mm_workers_stop_locked(mm_deployment *deployment) {
     for (int i = 0; i < deployment->worker_slots; i++) {
         if (deployment->workers[i]->state == MM_WORKER_ON)
             deployment->workers[i]->state = MM_WORKER_LEAVING;
     }
-    pthread_cond_broadcast(&deployment->work);
+    mm_workers_wake_locked(deployment);
 }
 
 void mm_workers_join(mm_deployment *deployment) {
@@ -247,6 +269,7 @@ void mm_workers_join(mm_deployment *deployment) {
 
 void mm_workers_free(mm_deployment *deployment) {
     for (int i = 0; i < deployment->worker_slots; i++) {
+        pthread_cond_destroy(&deployment->workers[i]->wake);
         mm_free(deployment->workers[i]->own);
         mm_free(deployment->workers[i]);
     }

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which worker does what: worker_pool.load_balancing, and no job waits while a worker is idle.
+#include "held_worker.h"
+
+#include "manager/state.h"
+
+static int fit_workers(fixture *own) {
+    int count = 0;
+    pthread_mutex_lock(&own->manager->lock);
+    const mm_deployment *deployment = own->manager->deployments;
+    for (int i = 0; i < deployment->worker_slots; i++)
+        count += deployment->workers[i]->is_fit;
+    pthread_mutex_unlock(&own->manager->lock);
+    return count;
+}
+
+// Until so many workers of the only model have made their sessions, so that there is a choice.
+static void open_pool(fixture *own, const char *balancing, int workers) {
+    const char *const settings[] = {"worker_pool.load_balancing", balancing, NULL};
+    fixture_open(own, settings);
+    mm_request *request = fixture_request(T5, NULL);
+    mm_error error = {0};
+    mm_result *result;
+    assert_ok(mm_request_set_integer(request, "num_workers", workers, &error), error);
+    mm_request_set_preload(request, true);
+    assert_ok(mm_task(&result, own->manager, request, &error), error);
+    mm_result_free(result);
+    mm_request_free(request);
+    while (fit_workers(own) < workers) {
+    }
+}
+
+// Embeds a text of so many words and returns the worker that did.
+static int worker_of(fixture *own, int words) {
+    char text[1024] = "";
+    assert_true((size_t)words * 4 < sizeof(text));
+    for (int i = 0; i < words; i++)
+        memcpy(text + 4 * i, "cat ", 5);
+    mm_result *result = fixture_embed(own, T5, text, MM_STATUS_OK);
+    int worker = result->worker_id;
+    mm_result_free(result);
+    return worker;
+}
+
+static void round_robin_goes_from_worker_to_worker(void **state) {
+    (void)state;
+    fixture own;
+    open_pool(&own, "round_robin", 3);
+    int before = worker_of(&own, 1);
+    for (int i = 0; i < 9; i++) {
+        int worker = worker_of(&own, i == 0 ? 100 : 1); // what it costs has no say
+        assert_int_equal(worker, (before + 1) % 3);
+        before = worker;
+    }
+    fixture_close(&own);
+}
+
+static void least_busy_prefers_who_has_done_least(void **state) {
+    (void)state;
+    fixture own;
+    open_pool(&own, "least_busy", 2);
+    int first = worker_of(&own, 100);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(worker_of(&own, 5), 1 - first);
+    assert_int_equal(worker_of(&own, 200), 1 - first);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(worker_of(&own, 5), first);
+    fixture_close(&own);
+}
+
+static void no_job_waits_while_a_worker_is_idle(void **state) {
+    (void)state;
+    static const char *const policies[] = {"round_robin", "least_busy"};
+    for (size_t p = 0; p < 2; p++) {
+        fixture own;
+        held_worker held;
+        open_pool(&own, policies[p], 2);
+        held_worker_start(&held, &own);
+        int free_worker = worker_of(&own, 50); // the other one has nothing but its first tokens
+        for (int i = 0; i < 6; i++)
+            assert_int_equal(worker_of(&own, 50), free_worker);
+        assert_int_equal(atomic_load(&held.calls), 0);
+        held_worker_end(&held);
+        assert_int_equal(held.status, MM_STATUS_OK);
+        fixture_close(&own);
+    }
+}
+
+static void work_that_waits_is_done_by_whoever_is_free_first(void **state) {
+    (void)state;
+    fixture own;
+    held_worker held[2];
+    submitted jobs[8];
+    open_pool(&own, "round_robin", 2);
+    held_worker_start(&held[0], &own);
+    held_worker_start(&held[1], &own);
+    for (int i = 0; i < 8; i++)
+        fixture_submit(&jobs[i], &own, fixture_request(T5, "x"));
+    fixture_wait_queued(&own, 8);
+    held_worker_end(&held[1]);
+    for (int i = 0; i < 8; i++) { // although the first one is still at work
+        submitted_wait(&jobs[i]);
+        assert_int_equal(jobs[i].status, MM_STATUS_OK);
+        submitted_free(&jobs[i]);
+    }
+    assert_int_equal(atomic_load(&held[0].calls), 0);
+    held_worker_end(&held[0]);
+    fixture_close(&own);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(round_robin_goes_from_worker_to_worker),
+        cmocka_unit_test(least_busy_prefers_who_has_done_least),
+        cmocka_unit_test(no_job_waits_while_a_worker_is_idle),
+        cmocka_unit_test(work_that_waits_is_done_by_whoever_is_free_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
