@@ -59,7 +59,7 @@ clean:
 
 help:
 	@echo 'make                 build/mm, build/libmodelmanager.so and .a'
-	@echo 'make demo            set up, build, and search sentences by meaning with a real model'
+	@echo 'make demo            set up, build, search sentences by meaning with a real model, and have one write'
 	@echo 'make test            set up, build, and run every test that needs no framework'
 	@echo 'make lint            layers, formatting, lengths, banned calls, public headers'
 	@echo 'make format          clang-format all of it in place'

@@ -55,17 +55,15 @@ size_t golden_required_count(void) {
     return mm_directory_exists(MM_SHARED_DIR "/golden") ? REQUIRED_COUNT : 0;
 }
 
-static bool run_folder(const char *folder, const char *name, const char *kind,
+static bool run_folder(const char *folder, const char *name, const char *kind, const char *path,
                        golden_function function, void *payload) {
-    char path[PATH_SIZE + 16];
-    snprintf(path, sizeof path, "%s/golden.json", folder);
     if (!mm_file_exists(path))
         return false;
     mm_error error;
     json_t *data;
     assert_ok(mm_json_read_object(&data, path, GOLDEN_MAX, &error), error);
     const char *found = json_string_value(json_object_get(data, "kind"));
-    bool wanted = found && strcmp(found, kind) == 0;
+    bool wanted = !kind || (found && strcmp(found, kind) == 0);
     if (wanted) {
         const json_t *observed =
             json_object_get(json_object_get(data, "tolerance_observed"), "max_abs_f32_vs_f64");
@@ -87,10 +85,11 @@ static size_t run_folders(const char *root, const char *kind, golden_function fu
     }
     size_t ran = 0;
     for (int i = 0; i < count; i++) {
-        char folder[PATH_SIZE];
+        char folder[PATH_SIZE], path[PATH_SIZE + 16];
         snprintf(folder, sizeof folder, "%s/%s", root, entries[i]->d_name);
+        snprintf(path, sizeof path, "%s/golden.json", folder);
         if (entries[i]->d_name[0] != '.' &&
-            run_folder(folder, entries[i]->d_name, kind, function, payload))
+            run_folder(folder, entries[i]->d_name, kind, path, function, payload))
             ran++;
         free(entries[i]);
     }
@@ -101,6 +100,17 @@ static size_t run_folders(const char *root, const char *kind, golden_function fu
 size_t golden_each(const char *kind, golden_function function, void *payload) {
     size_t ran = run_folders(MM_TESTS_DIR "/golden/models", kind, function, payload);
     return ran + run_folders(MM_SHARED_DIR "/golden", kind, function, payload);
+}
+
+bool golden_real_model(const char *name, golden_function function, void *payload) {
+    char folder[PATH_SIZE], path[PATH_SIZE];
+    snprintf(folder, sizeof folder, MM_SHARED_DIR "/models/%s", name);
+    snprintf(path, sizeof path, MM_TESTS_DIR "/golden/%s.json", name);
+    if (!mm_directory_exists(folder)) {
+        print_message("no %s: not compared\n", folder);
+        return false;
+    }
+    return run_folder(folder, name, NULL, path, function, payload);
 }
 
 double golden_compare(const float *found, const json_t *expected, size_t count, double tolerance,

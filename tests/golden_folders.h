@@ -20,6 +20,9 @@ typedef struct golden_case {
 // names; says on stdout what is absent. Returns how many folders there were.
 typedef void (*golden_function)(const golden_case *golden, void *payload);
 size_t golden_each(const char *kind, golden_function function, void *payload);
+// The same for one real model, ../shared/models/NAME, and tests/golden/NAME.json; false when the
+// model is absent, which is said on stdout.
+bool golden_real_model(const char *name, golden_function function, void *payload);
 // True if the reference folder `name` of ../shared must be run by this version.
 bool golden_is_required(const char *name);
 size_t golden_required_count(void); // 0 when there is no ../shared

@@ -218,7 +218,18 @@ static void test_runs(void **state) {
         assert_int_equal(all.folders, REQUIRED_COUNT);
 }
 
+static void a_real_bart_generates_what_transformers_does(void **state) {
+    (void)state;
+    tally all = {0};
+    if (!golden_real_model("bart-g2p-en-us", check_folder, &all))
+        skip();
+    assert_int_equal(all.ran, 2);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_runs)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_runs),
+        cmocka_unit_test(a_real_bart_generates_what_transformers_does),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
