@@ -11,6 +11,7 @@
 static atomic_size_t allocation_count;
 static atomic_size_t fail_at; // 0 = never
 static atomic_bool fail_forever;
+static atomic_size_t page_bytes;
 
 static bool allocation_fails(void) {
     size_t number = atomic_fetch_add_explicit(&allocation_count, 1, memory_order_relaxed) + 1;
@@ -28,6 +29,10 @@ void mm_memory_fail_after(size_t countdown, bool forever) {
 
 size_t mm_memory_allocations(void) {
     return atomic_load(&allocation_count);
+}
+
+size_t mm_memory_page_bytes(void) {
+    return atomic_load(&page_bytes);
 }
 
 void *mm_malloc(size_t size) {
@@ -79,7 +84,10 @@ void *mm_pages_alloc_small(size_t size) {
         return NULL;
     void *memory =
         mmap(NULL, size ? size : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return memory == MAP_FAILED ? NULL : memory;
+    if (memory == MAP_FAILED)
+        return NULL;
+    atomic_fetch_add_explicit(&page_bytes, size, memory_order_relaxed);
+    return memory;
 }
 
 // Fewer faults and TLB misses; a hint only.
@@ -96,8 +104,10 @@ void *mm_pages_alloc(size_t size) {
 }
 
 void mm_pages_free(void *memory, size_t size) {
-    if (memory)
-        (void)munmap(memory, size ? size : 1);
+    if (!memory)
+        return;
+    (void)munmap(memory, size ? size : 1);
+    atomic_fetch_sub_explicit(&page_bytes, size, memory_order_relaxed);
 }
 
 void mm_pages_rest(void *memory, size_t size) {

@@ -37,5 +37,7 @@ bool mm_size_add(size_t *out, size_t a, size_t b);
 void mm_memory_fail_after(size_t countdown, bool forever);
 // Allocations since the last mm_memory_fail_after.
 size_t mm_memory_allocations(void);
+// Bytes of whole pages that are handed out now, touched or not.
+size_t mm_memory_page_bytes(void);
 
 #endif

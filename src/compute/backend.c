@@ -104,6 +104,10 @@ mm_status mm_session_reserve(mm_session *session, const mm_weights *weights, int
     return ops_of(session)->session_reserve(session, weights, rows, row_floats, error);
 }
 
+size_t mm_session_bytes(const mm_weights *weights, int threads, int64_t rows, int64_t row_floats) {
+    return ops_of(weights)->session_bytes(weights, threads, rows, row_floats);
+}
+
 mm_status mm_session_run(mm_session *session, size_t count, mm_batch_function function,
                          void *payload, mm_error *error) {
     return ops_of(session)->session_run(session, count, function, payload, error);
@@ -163,6 +167,10 @@ mm_status mm_cache_create(mm_cache **out, mm_backend *backend, int64_t layers, i
 void mm_cache_free(mm_cache *cache) {
     if (cache)
         ops_of(cache)->cache_free(cache);
+}
+
+size_t mm_cache_bytes(const mm_backend *backend, int64_t layers, int64_t rows, int64_t columns) {
+    return ops_of(backend)->cache_bytes(layers, rows, columns);
 }
 
 void mm_cache_write(mm_lane *lane, mm_cache *cache, int64_t layer, const mm_activation *x,

@@ -98,6 +98,10 @@ void mm_session_free(mm_session *session); // accepts NULL
 // never does.
 mm_status mm_session_reserve(mm_session *session, const mm_weights *weights, int64_t rows,
                              int64_t row_floats, mm_error *error);
+// Device memory of a session of `threads` threads that is reserved for so much, when texts use all
+// of it; also before packing. What short texts never touch is counted too. SIZE_MAX when it is more
+// than can be counted.
+size_t mm_session_bytes(const mm_weights *weights, int threads, int64_t rows, int64_t row_floats);
 // Calls function(lane, index, payload) for index 0 .. count-1, batches being independent of each
 // other: a lane a thread while there are many, all threads together on one batch while there are
 // few. Give the largest first. Returns the first error of any lane.
@@ -207,6 +211,8 @@ void mm_normalize_layer(mm_lane *lane, mm_activation *out, const mm_activation *
 mm_status mm_cache_create(mm_cache **out, mm_backend *backend, int64_t layers, int64_t rows,
                           int64_t columns, mm_error *error);
 void mm_cache_free(mm_cache *cache); // accepts NULL
+// Device memory of such a cache with every row in use; SIZE_MAX when it cannot be counted.
+size_t mm_cache_bytes(const mm_backend *backend, int64_t layers, int64_t rows, int64_t columns);
 // Puts columns [column, column + 2 * cache columns) of each row of x, its keys and values, into
 // cache row rows[r]; `rows` NULL = rows 0, 1, 2, ...
 void mm_cache_write(mm_lane *lane, mm_cache *cache, int64_t layer, const mm_activation *x,

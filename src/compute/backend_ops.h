@@ -40,6 +40,8 @@ typedef struct mm_backend_ops {
     void (*session_free)(mm_session *session);
     mm_status (*session_reserve)(mm_session *session, const mm_weights *weights, int64_t rows,
                                  int64_t row_floats, mm_error *error);
+    size_t (*session_bytes)(const mm_weights *weights, int threads, int64_t rows,
+                            int64_t row_floats);
     mm_status (*session_run)(mm_session *session, size_t count, mm_batch_function function,
                              void *payload, mm_error *error);
     void (*session_watch)(mm_session *session, bool on);
@@ -62,6 +64,7 @@ typedef struct mm_backend_ops {
     mm_status (*cache_create)(mm_cache **out, mm_backend *backend, int64_t layers, int64_t rows,
                               int64_t columns, mm_error *error);
     void (*cache_free)(mm_cache *cache);
+    size_t (*cache_bytes)(int64_t layers, int64_t rows, int64_t columns);
     void (*cache_write)(mm_lane *lane, mm_cache *cache, int64_t layer, const mm_activation *x,
                         int64_t column, const int32_t *rows);
     void (*attention_cached)(mm_lane *lane, mm_activation *out, const mm_activation *q,

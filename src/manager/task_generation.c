@@ -224,7 +224,7 @@ static void run_all(const mm_task_run *run) {
     mm_generation_batch *batch;
     mm_error error = {0};
     mm_status status =
-        mm_generation_batch_create(&batch, generator_of(run->model), run->session, &error);
+        mm_generation_batch_create(&batch, generator_of(run->model), run->session, NULL, &error);
     for (size_t i = 0; i < run->count; i++) {
         if (status)
             mm_task_run_done(run, run->jobs[i], status, &error);

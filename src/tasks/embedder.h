@@ -120,6 +120,12 @@ struct mm_embedder {
     char fingerprint[MM_FINGERPRINT_DIGITS + 1];
 };
 
+// What a session is reserved for, so that it is big enough for any job.
+typedef struct mm_session_size {
+    int64_t rows, row_floats;
+} mm_session_size;
+mm_session_size mm_embedder_session_size(const mm_embedder *embedder);
+
 // Over a model's weights and files; `modules` NULL for one that is no sentence transformer.
 mm_status mm_fingerprint_make(char out[MM_FINGERPRINT_DIGITS + 1], mm_compute_dtype dtype,
                               const mm_checkpoint *checkpoint, const mm_modules *modules,

@@ -54,11 +54,18 @@ static int64_t rows_at_most(const mm_embedder *embedder) {
     return enough + enough / 2 > longest ? enough + enough / 2 : longest;
 }
 
+mm_session_size mm_embedder_session_size(const mm_embedder *embedder) {
+    // A batch of one-token texts has as many vectors as rows.
+    return (mm_session_size){
+        .rows = rows_at_most(embedder),
+        .row_floats = mm_embedder_model(embedder)->row_floats + embedder->modules.floats,
+    };
+}
+
 mm_status mm_embedder_prepare_session(const mm_embedder *embedder, mm_session *session,
                                       mm_error *error) {
-    // A batch of one-token texts has as many vectors as rows.
-    const int64_t floats = mm_embedder_model(embedder)->row_floats + embedder->modules.floats;
-    return mm_session_reserve(session, embedder->weights, rows_at_most(embedder), floats, error);
+    const mm_session_size size = mm_embedder_session_size(embedder);
+    return mm_session_reserve(session, embedder->weights, size.rows, size.row_floats, error);
 }
 
 // Sorts by counting: stable, linear, and lengths are small numbers.

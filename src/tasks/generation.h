@@ -93,6 +93,32 @@ mm_status mm_generator_run(const mm_generator *generator, mm_session *session,
                            const mm_generation_job *job, const mm_generation_events *events,
                            mm_generated *out, mm_error *error);
 
+// ---- Memory ------------------------------------------------------------------------------------
+// What generating takes beside weights and session: the caches of keys and values, logits, the
+// state of searches. All of it is known from lengths and settings, before anything is taken.
+
+typedef struct mm_generation_bytes {
+    size_t least;  // for one source; SIZE_MAX: more than can be counted
+    size_t wanted; // for a full batch of such sources
+} mm_generation_bytes;
+// For the job's largest source, or for the longest there can be when the job has none.
+mm_generation_bytes mm_generation_job_bytes(const mm_generator *generator,
+                                            const mm_generation_job *job);
+// The same for the longest source with the model's own settings.
+mm_status mm_generator_bytes(mm_generation_bytes *out, const mm_generator *generator,
+                             mm_error *error);
+
+// Who grants a batch its memory; both are called on the batch's thread. Zero: nobody counts.
+typedef struct mm_generation_memory {
+    void *context;
+    // From now on the batch may have *granted bytes, from `least` to `wanted`, in place of what it
+    // had; else OUT_OF_MEMORY, and it has none. least 0 gives back what it had.
+    mm_status (*claim)(void *context, size_t *granted, size_t least, size_t wanted,
+                       mm_error *error);
+    // The system refused memory. True when others gave some back, so that trying again makes sense.
+    bool (*relieve)(void *context);
+} mm_generation_memory;
+
 // ---- Many jobs at a time -----------------------------------------------------------------------
 // A worker's batch: jobs join it between two steps and leave it when they are finished, in whatever
 // order, and each gets bit for bit what it would get alone. It belongs to the thread that runs the
@@ -105,12 +131,15 @@ typedef struct mm_generation_batch mm_generation_batch;
 typedef void (*mm_generation_done)(void *context, mm_status status, const mm_error *error,
                                    mm_generated *result);
 
-// Borrows both, the session prepared by mm_generator_prepare_session.
+// Borrows generator and session, the latter prepared by mm_generator_prepare_session. `memory` is
+// copied; NULL: nobody counts.
 mm_status mm_generation_batch_create(mm_generation_batch **out, const mm_generator *generator,
-                                     mm_session *session, mm_error *error);
+                                     mm_session *session, const mm_generation_memory *memory,
+                                     mm_error *error);
 // Accepts NULL. Jobs still in it end as CANCELLED.
 void mm_generation_batch_free(mm_generation_batch *batch);
-// The job waits for free places behind those that came before it; it and what the events point to
+// The job waits for free places behind those that came before it, and for the memory that theirs
+// take; one that is granted none alone ends as OUT_OF_MEMORY. It and what the events point to
 // must live until `done` was called with the events' context, which happens within a later
 // mm_generation_batch_step, exactly once unless this function fails. `events` is copied.
 mm_status mm_generation_batch_add(mm_generation_batch *batch, const mm_generation_job *job,

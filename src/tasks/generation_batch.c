@@ -12,7 +12,8 @@
 // ---- Jobs come ---------------------------------------------------------------------------------
 
 mm_status mm_generation_batch_create(mm_generation_batch **out, const mm_generator *generator,
-                                     mm_session *session, mm_error *error) {
+                                     mm_session *session, const mm_generation_memory *memory,
+                                     mm_error *error) {
     *out = NULL;
     if (!mm_generator_is_loaded(generator))
         return mm_fail(error, MM_STATUS_INTERNAL, "a model was run before it was loaded");
@@ -21,6 +22,8 @@ mm_status mm_generation_batch_create(mm_generation_batch **out, const mm_generat
         return mm_fail_memory(error, "a batch");
     batch->generator = generator;
     batch->session = session;
+    if (memory)
+        batch->memory = *memory;
     mm_status status =
         mm_search_scratch_create(&batch->scratch, generator->tokenizer,
                                  (size_t)mm_generator_model(generator)->output_vocab_size, error);

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The memory of a batch: which cache rows belong to which source, and what grows with them. Caches
-// are as large as a batch of sources like the first needs; they change only while nothing is in
-// them, so a source that needs more waits until the batch is empty.
+// are as large as a batch of sources like the first needs, or as what was granted allows; they
+// change only while nothing is in them, so a source that needs more waits until the batch is empty.
 #include "tasks/generation_batch.h"
 
 #include "base/memory.h"
 
 #include <string.h>
-
-enum { BATCHES_READ = 4 }; // of sources, whose keys and values the cross cache has room for
 
 void mm_batch_clear_place(mm_batch_place *place) {
     for (int32_t i = 0; i < place->search_count && place->searches; i++)
@@ -18,10 +16,10 @@ void mm_batch_clear_place(mm_batch_place *place) {
 }
 
 static void free_step(mm_generation_batch *batch) {
-    mm_free(batch->memory);
+    mm_free(batch->lists);
     mm_free(batch->log_softmax);
     mm_pages_free(batch->logits, batch->logits ? batch->logits_bytes : 0);
-    batch->memory = NULL;
+    batch->lists = NULL;
     batch->log_softmax = NULL;
     batch->logits = NULL;
     batch->width = 0;
@@ -37,11 +35,18 @@ static void free_caches(mm_generation_batch *batch) {
     batch->cross_rows = batch->own_rows = 0;
 }
 
+static void give_back(mm_generation_batch *batch) {
+    size_t granted;
+    if (batch->memory.claim)
+        (void)batch->memory.claim(batch->memory.context, &granted, 0, 0, NULL);
+}
+
 void mm_batch_free_memory(mm_generation_batch *batch) {
     for (int i = 0; i < MM_BATCH_ROWS; i++)
         mm_batch_clear_place(&batch->places[i]);
     free_step(batch);
     free_caches(batch);
+    give_back(batch);
 }
 
 // ---- Widths ------------------------------------------------------------------------------------
@@ -59,19 +64,18 @@ bool mm_batch_fits(const mm_generation_batch *batch, int32_t width) {
 }
 
 // The arrays of a step, cut from one piece, and the logits.
-static mm_status reserve_width(mm_generation_batch *batch, int32_t wanted, mm_error *error) {
-    if (wanted <= batch->width)
-        return MM_STATUS_OK;
+static mm_status make_step(mm_generation_batch *batch, int32_t wanted, mm_error *error) {
     free_step(batch);
     const size_t width = (size_t)wanted;
     int32_t **const arrays[] = {&batch->ids,          &batch->positions,  &batch->rows,
                                 &batch->past_first,   &batch->past_count, &batch->source_first,
                                 &batch->source_count, &batch->step_starts};
     const size_t count = sizeof arrays / sizeof arrays[0];
+    _Static_assert(sizeof arrays / sizeof arrays[0] == MM_STEP_LISTS, "all of them are counted");
     size_t values;
-    batch->memory = mm_calloc(count * width + 1, sizeof *batch->memory);
+    batch->lists = mm_calloc(count * width + 1, sizeof *batch->lists);
     batch->log_softmax = mm_calloc(width, sizeof *batch->log_softmax);
-    if (!batch->memory || !batch->log_softmax ||
+    if (!batch->lists || !batch->log_softmax ||
         !mm_size_mul(&values, width,
                      (size_t)mm_generator_model(batch->generator)->output_vocab_size) ||
         !mm_size_mul(&batch->logits_bytes, values, sizeof *batch->logits))
@@ -82,7 +86,7 @@ static mm_status reserve_width(mm_generation_batch *batch, int32_t wanted, mm_er
                        "no memory for the logits of %d hypotheses at a time: %zu bytes", wanted,
                        batch->logits_bytes);
     for (size_t i = 0; i < count; i++)
-        *arrays[i] = batch->memory + i * width;
+        *arrays[i] = batch->lists + i * width;
     for (size_t i = 0; i <= width; i++)
         batch->step_starts[i] = (int32_t)i; // the last of the arrays
     batch->width = wanted;
@@ -131,8 +135,8 @@ static mm_status make_cross(mm_generation_batch *batch, int64_t rows, mm_error *
                                        info->decoder_layers, rows, info->cache_columns, error);
     if (status)
         return status;
-    batch->read_ids =
-        mm_array_realloc(NULL, (size_t)rows, 2 * sizeof *batch->read_ids); // and read_rows
+    batch->read_ids = mm_array_realloc(NULL, (size_t)rows,
+                                       MM_CROSS_LISTS * sizeof *batch->read_ids); // and read_rows
     if (!batch->read_ids)
         return mm_fail_memory(error, "the sources of a batch");
     batch->read_rows = batch->read_ids + rows;
@@ -153,29 +157,61 @@ static mm_status make_own(mm_generation_batch *batch, int64_t rows, mm_error *er
     return MM_STATUS_OK;
 }
 
-// Caches for a batch of sources like this one, or where memory does not allow that, for it alone.
-static mm_status make_caches(mm_generation_batch *batch, int64_t cross, int64_t own, int32_t width,
+static mm_status make_memory(mm_generation_batch *batch, const mm_batch_size *size,
                              mm_error *error) {
-    const int64_t read = BATCHES_READ * mm_generator_rows_read(batch->generator);
-    const int64_t places = width < MM_BATCH_ROWS ? MM_BATCH_ROWS / width : 1;
     free_caches(batch);
-    mm_status status = MM_STATUS_OUT_OF_MEMORY;
-    if (own <= INT32_MAX / places && read <= INT32_MAX) {
-        status = make_cross(batch, read > cross ? read : cross, NULL);
-        if (!status)
-            status = make_own(batch, own * places, NULL);
-    }
+    mm_status status = make_cross(batch, size->cross, error);
     if (!status)
-        return MM_STATUS_OK;
-    free_caches(batch);
-    status = make_cross(batch, cross, error);
-    if (!status)
-        status = make_own(batch, own, error);
-    if (status) {
+        status = make_own(batch, size->own, error);
+    if (!status && batch->width != size->width)
+        status = make_step(batch, size->width, error);
+    if (status)
         free_caches(batch);
-        mm_error_prefix(error, "%lld tokens of a source, %d hypotheses and max_length %lld",
-                        (long long)cross, width, (long long)(own / width));
+    return status;
+}
+
+// How many sources like this there can be at a time in what is granted.
+static mm_status claim_places(int32_t *places, mm_generation_batch *batch,
+                              const mm_source_need *need, mm_error *error) {
+    const mm_generator *generator = batch->generator;
+    const mm_generation_memory *memory = &batch->memory;
+    mm_batch_size size = mm_batch_size_for(generator, need, 1);
+    const size_t least = mm_batch_bytes(generator, &size);
+    size_t granted = SIZE_MAX;
+    int32_t most = mm_batch_places(need);
+    size = mm_batch_size_for(generator, need, most);
+    mm_status status = MM_STATUS_OK;
+    *places = 0;
+    if (memory->claim)
+        status = memory->claim(memory->context, &granted, least, mm_batch_bytes(generator, &size),
+                               error);
+    if (status)
+        return status;
+    for (; most > 1 && mm_batch_bytes(generator, &size) > granted; most--)
+        size = mm_batch_size_for(generator, need, most - 1);
+    *places = most;
+    return MM_STATUS_OK;
+}
+
+// Memory for a batch of sources like this one, or where the system does not allow that, for it
+// alone. The batch is empty.
+static mm_status make_room(mm_generation_batch *batch, const mm_source_need *need,
+                           mm_error *error) {
+    int32_t places;
+    free_caches(batch);
+    free_step(batch);
+    mm_status status = claim_places(&places, batch, need, error);
+    if (!status) {
+        mm_batch_size size = mm_batch_size_for(batch->generator, need, places);
+        status = make_memory(batch, &size, error);
     }
+    if (status && places > 1) {
+        const mm_batch_size size = mm_batch_size_for(batch->generator, need, 1);
+        status = make_memory(batch, &size, error);
+    }
+    if (status)
+        mm_error_prefix(error, "%lld tokens of a source, %d hypotheses and max_length %lld",
+                        (long long)need->cross, need->width, (long long)(need->own / need->width));
     return status;
 }
 
@@ -208,55 +244,58 @@ static mm_batch_place *free_place(mm_generation_batch *batch) {
 
 // Rows for the place, *found false if there are none as long as others use the caches.
 static mm_status take_rows(bool *found, mm_batch_place *place, mm_generation_batch *batch,
-                           int64_t cross, int64_t own, mm_error *error) {
+                           const mm_source_need *need, mm_error *error) {
     const bool alone = width_used(batch) == 0;
-    if (alone && (cross > batch->cross_rows || own > batch->own_rows)) {
-        mm_status status = make_caches(batch, cross, own, place->width, error);
+    if (alone && (need->cross > batch->cross_rows || need->own > batch->own_rows ||
+                  need->width > batch->width)) {
+        mm_status status = make_room(batch, need, error);
         if (status)
             return status;
     }
     mm_row_range taken = {0};
-    *found = find_rows(&taken, batch, cross_of, batch->cross_rows, cross);
+    *found = find_rows(&taken, batch, cross_of, batch->cross_rows, need->cross);
     place->cross = taken;
     if (*found)
-        *found = find_rows(&taken, batch, own_of, batch->own_rows, own);
+        *found = find_rows(&taken, batch, own_of, batch->own_rows, need->own);
     place->own = taken;
+    return MM_STATUS_OK;
+}
+
+static mm_status fill_place(bool *placed, mm_batch_place *to, mm_generation_batch *batch,
+                            mm_batch_entry *entry, const mm_source_need *need, mm_error *error) {
+    mm_batch_place place = {.entry = entry,
+                            .source = entry->next,
+                            .search_count = need->searches,
+                            .width = need->width};
+    mm_status status = take_rows(placed, &place, batch, need, error);
+    if (!status && *placed)
+        status = make_searches(&place, batch, error);
+    if (status || !*placed) {
+        mm_batch_clear_place(&place);
+        *placed = false;
+        return status;
+    }
+    *to = place;
+    entry->next++;
     return MM_STATUS_OK;
 }
 
 mm_status mm_batch_place_source(bool *placed, mm_generation_batch *batch, mm_batch_entry *entry,
                                 mm_error *error) {
     const mm_generation_job *job = entry->job;
-    const mm_generation_settings *settings = &job->settings;
-    // One beam gives one text: several are searched for, each by chance.
-    const int64_t searches = settings->num_beams == 1 ? settings->num_return_sequences : 1;
-    const int64_t own = settings->num_beams * searches * settings->max_length;
-    mm_batch_place place = {.entry = entry,
-                            .source = entry->next,
-                            .search_count = (int32_t)searches,
-                            .width = (int32_t)(settings->num_beams * searches)};
+    const mm_generation_memory *memory = &batch->memory;
+    const mm_source_need need =
+        mm_source_need_of(&job->settings, job->starts[entry->next + 1] - job->starts[entry->next]);
     mm_batch_place *to = free_place(batch);
     *placed = false;
-    if (!to || !mm_batch_fits(batch, place.width))
+    if (!to || !mm_batch_fits(batch, need.width))
         return MM_STATUS_OK;
-    if (own > INT32_MAX)
+    if (need.own > INT32_MAX / mm_batch_places(&need))
         return mm_fail(error, MM_STATUS_INVALID_PARAMETER,
                        "max_length comes to %lld: with %d hypotheses at a time that is too long",
-                       (long long)settings->max_length, place.width);
-    bool found;
-    const int64_t cross = (int64_t)(job->starts[entry->next + 1] - job->starts[entry->next]);
-    mm_status status = take_rows(&found, &place, batch, cross, own, error);
-    if (status || !found)
-        return status;
-    status = reserve_width(batch, place.width > MM_BATCH_ROWS ? place.width : MM_BATCH_ROWS, error);
-    if (!status)
-        status = make_searches(&place, batch, error);
-    if (status) {
-        mm_batch_clear_place(&place);
-        return status;
-    }
-    *to = place;
-    entry->next++;
-    *placed = true;
-    return MM_STATUS_OK;
+                       (long long)job->settings.max_length, need.width);
+    mm_status status = fill_place(placed, to, batch, entry, &need, error);
+    if (status == MM_STATUS_OUT_OF_MEMORY && memory->relieve && memory->relieve(memory->context))
+        status = fill_place(placed, to, batch, entry, &need, error);
+    return status;
 }

@@ -14,15 +14,20 @@ int64_t mm_generator_rows_read(const mm_generator *generator) {
     return enough > longest ? enough : longest;
 }
 
-mm_status mm_generator_prepare_session(const mm_generator *generator, mm_session *session,
-                                       mm_error *error) {
+mm_session_size mm_generator_session_size(const mm_generator *generator) {
     const mm_model_info *info = mm_generator_model(generator);
     const int64_t rows = mm_generator_rows_read(generator);
     // A step may have more rows than the sources, but never more than a wide search has beams.
-    const int64_t width = rows > MM_HYPOTHESES_MAX ? rows : MM_HYPOTHESES_MAX;
-    const int64_t floats =
-        info->row_floats > info->step_floats ? info->row_floats : info->step_floats;
-    return mm_session_reserve(session, generator->weights, width, floats, error);
+    return (mm_session_size){
+        .rows = rows > MM_HYPOTHESES_MAX ? rows : MM_HYPOTHESES_MAX,
+        .row_floats = info->row_floats > info->step_floats ? info->row_floats : info->step_floats,
+    };
+}
+
+mm_status mm_generator_prepare_session(const mm_generator *generator, mm_session *session,
+                                       mm_error *error) {
+    const mm_session_size size = mm_generator_session_size(generator);
+    return mm_session_reserve(session, generator->weights, size.rows, size.row_floats, error);
 }
 
 typedef struct outcome {
@@ -58,7 +63,7 @@ mm_status mm_generator_run(const mm_generator *generator, mm_session *session,
         own.on_token = events->on_token ? pass_token : NULL;
         own.cancelled = events->cancelled;
     }
-    mm_status status = mm_generation_batch_create(&batch, generator, session, error);
+    mm_status status = mm_generation_batch_create(&batch, generator, session, NULL, error);
     if (status)
         return status;
     status = mm_generation_batch_add(batch, job, &own, take_outcome, error);

@@ -8,6 +8,7 @@
 //     generation_run.c       token ids to token ids, on a worker: one job from beginning to end
 //     generation_batch.c     many jobs, step by step
 //     generation_places.c    the memory that they share
+//     generation_memory.c    how much that is
 //     search.c               which hypotheses go on
 //     logits_processors.c    what is done to their scores
 //     sampling.c             which of them may be drawn, with numbers of random.c
@@ -38,6 +39,8 @@ struct mm_generator {
 enum { MM_LONGEST_OUTPUT = 1 << 16 };
 // Tokens of sources that are read together at most; one source never has more.
 int64_t mm_generator_rows_read(const mm_generator *generator);
+
+mm_session_size mm_generator_session_size(const mm_generator *generator);
 
 bool mm_generator_is_loaded(const mm_generator *generator);
 // Everything but the tokenizer.

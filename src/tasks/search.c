@@ -31,6 +31,10 @@ mm_status mm_search_scratch_create(mm_search_scratch *out, const mm_tokenizer *t
     return out->seen ? MM_STATUS_OK : mm_fail_memory(error, "a search");
 }
 
+size_t mm_search_scratch_bytes(size_t vocab_size) {
+    return vocab_size * (sizeof(bool) + sizeof(mm_choice) + sizeof(float));
+}
+
 void mm_search_scratch_free(mm_search_scratch *scratch) {
     mm_free(scratch->seen);
     mm_free(scratch->choices);
@@ -47,6 +51,23 @@ static mm_status reserve_choices(mm_search_scratch *scratch, mm_error *error) {
     return scratch->choices && scratch->heap ? MM_STATUS_OK : mm_fail_memory(error, "sampling");
 }
 
+// Candidates of a step that are looked at: so many that beams are left when all others end.
+static size_t candidates_for(const mm_generation_settings *settings) {
+    const size_t ends = settings->eos_token_id.count;
+    return (ends > 1 ? 1 + ends : 2) * (size_t)settings->num_beams;
+}
+
+size_t mm_search_bytes(const mm_generation_settings *settings) {
+    const size_t beams = (size_t)settings->num_beams;
+    size_t ids, bytes;
+    return mm_size_mul(&ids, 6 * beams * sizeof(int32_t), (size_t)settings->max_length) &&
+                   mm_size_add(&bytes, ids,
+                               sizeof(mm_search) + 3 * beams * sizeof(mm_hypothesis) +
+                                   candidates_for(settings) * sizeof(mm_candidate))
+               ? bytes
+               : SIZE_MAX;
+}
+
 mm_status mm_search_init(mm_search *out, mm_search_scratch *scratch,
                          const mm_generation_settings *settings, const int32_t *source,
                          size_t source_count, mm_error *error) {
@@ -59,7 +80,7 @@ mm_status mm_search_init(mm_search *out, mm_search_scratch *scratch,
                        .beams = (int32_t)settings->num_beams,
                        .can_improve = true};
     const size_t beams = (size_t)out->beams, ends = settings->eos_token_id.count;
-    const size_t kept = (ends > 1 ? 1 + ends : 2) * beams;
+    const size_t kept = candidates_for(settings);
     if (beams + kept > SCORES_MAX)
         return mm_fail(error, MM_STATUS_INVALID_PARAMETER,
                        "num_beams is %zu; with %zu end tokens that are too many", beams, ends);

@@ -38,6 +38,7 @@ typedef struct mm_search_scratch {
 
 mm_status mm_search_scratch_create(mm_search_scratch *out, const mm_tokenizer *tokenizer,
                                    size_t vocab_size, mm_error *error);
+size_t mm_search_scratch_bytes(size_t vocab_size);       // at most
 void mm_search_scratch_free(mm_search_scratch *scratch); // leaves a zeroed one
 
 typedef struct mm_search {
@@ -66,7 +67,8 @@ typedef struct mm_search {
 mm_status mm_search_init(mm_search *out, mm_search_scratch *scratch,
                          const mm_generation_settings *settings, const int32_t *source,
                          size_t source_count, mm_error *error);
-void mm_search_free(mm_search *search); // accepts a zeroed one
+size_t mm_search_bytes(const mm_generation_settings *settings); // SIZE_MAX: cannot be counted
+void mm_search_free(mm_search *search);                         // accepts a zeroed one
 // Hypotheses whose next token is wanted: beams, and 0 when done. Hypothesis i's last id waits to be
 // run; its cache row is for the caller to write into running[i].rows[length - 1].
 int32_t mm_search_width(const mm_search *search);

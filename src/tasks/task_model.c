@@ -57,6 +57,10 @@ mm_status mm_task_model_open(mm_task_model **out, const char *directory, const c
     return status;
 }
 
+static mm_weights *weights_of(const mm_task_model *model) {
+    return model->embedder ? model->embedder->weights : model->generator->weights;
+}
+
 mm_status mm_task_model_load(mm_task_model *model, mm_packing packing, int threads,
                              mm_error *error) {
     return model->embedder ? mm_embedder_load(model->embedder, packing, threads, error)
@@ -105,6 +109,17 @@ mm_status mm_task_model_prepare_session(const mm_task_model *model, mm_session *
     return status;
 }
 
+size_t mm_task_model_session_bytes(const mm_task_model *model, int threads) {
+    mm_session_size size = {0}, other = {0};
+    if (model->embedder)
+        size = mm_embedder_session_size(model->embedder);
+    if (model->generator)
+        other = mm_generator_session_size(model->generator);
+    return mm_session_bytes(
+        weights_of(model), threads, size.rows > other.rows ? size.rows : other.rows,
+        size.row_floats > other.row_floats ? size.row_floats : other.row_floats);
+}
+
 const mm_model_info *mm_task_model_info(const mm_task_model *model) {
     return model->embedder ? mm_embedder_model(model->embedder)
                            : mm_generator_model(model->generator);
@@ -119,7 +134,7 @@ size_t mm_task_model_max_length(const mm_task_model *model) {
 }
 
 size_t mm_task_model_weight_bytes(const mm_task_model *model) {
-    return mm_weights_bytes(model->embedder ? model->embedder->weights : model->generator->weights);
+    return mm_weights_bytes(weights_of(model));
 }
 
 const char *mm_task_model_fingerprint(const mm_task_model *model) {

@@ -30,6 +30,9 @@ mm_status mm_task_model_generator(const mm_generator **out, const mm_task_model 
 // Makes the session big enough for any job of any task.
 mm_status mm_task_model_prepare_session(const mm_task_model *model, mm_session *session,
                                         mm_error *error);
+// Device memory of such a session with `threads` threads when texts use all of it; known after
+// opening. SIZE_MAX: more than can be counted.
+size_t mm_task_model_session_bytes(const mm_task_model *model, int threads);
 const mm_model_info *mm_task_model_info(const mm_task_model *model);
 const mm_tokenizer *mm_task_model_tokenizer(const mm_task_model *model);
 size_t mm_task_model_max_length(const mm_task_model *model);   // of a text, in tokens

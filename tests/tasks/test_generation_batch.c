@@ -112,7 +112,7 @@ static void test_coming_and_going(void **state) {
     mm_generation_batch *batch;
     caller *callers = mm_calloc(REQUESTS, sizeof *callers);
     assert_ok(toy_generator_open(&all, model, &error), error);
-    assert_ok(mm_generation_batch_create(&batch, all.generator, all.session, &error), error);
+    assert_ok(mm_generation_batch_create(&batch, all.generator, all.session, NULL, &error), error);
     assert_true(mm_generation_batch_has_room(batch));
     int added = 0, step = 0, finished = 0;
     bool was_full = false;
@@ -144,7 +144,7 @@ static void test_cancelling(void **state) {
     caller *callers = mm_calloc(4, sizeof *callers);
     int finished = 0;
     assert_ok(toy_generator_open(&all, model, &error), error);
-    assert_ok(mm_generation_batch_create(&batch, all.generator, all.session, &error), error);
+    assert_ok(mm_generation_batch_create(&batch, all.generator, all.session, NULL, &error), error);
     callers[1].stop_after = 3;
     add(batch, &all, &callers[0], 0, &finished);
     add(batch, &all, &callers[1], 2, &finished);
@@ -210,7 +210,8 @@ static void test_every_allocation_may_fail(void **state) {
         mm_generation_batch *batch;
         caller *callers = mm_calloc(2, sizeof *callers);
         int finished = 0;
-        assert_ok(mm_generation_batch_create(&batch, all.generator, all.session, &error), error);
+        assert_ok(mm_generation_batch_create(&batch, all.generator, all.session, NULL, &error),
+                  error);
         add(batch, &all, &callers[0], 6, &finished);
         add(batch, &all, &callers[1], 1, &finished);
         mm_memory_fail_after(n, false);

@@ -107,6 +107,7 @@ struct mm_weights {
     int64_t max_in, max_out; // over the matrices
     size_t panel_floats;     // of the rows that are packed at a time, at most
     size_t panel_bytes;      // of the largest panel, packed
+    size_t scratchpad_bytes; // of a product, at most
     char *memory;            // NULL until packed
     mm_settling settling;
 };
@@ -232,6 +233,8 @@ mm_status mm_cpu_session_create(mm_session **out, mm_backend *backend, int threa
 void mm_cpu_session_free(mm_session *session);
 mm_status mm_cpu_session_reserve(mm_session *session, const mm_weights *weights, int64_t rows,
                                  int64_t row_floats, mm_error *error);
+size_t mm_cpu_session_bytes(const mm_weights *weights, int threads, int64_t rows,
+                            int64_t row_floats);
 mm_status mm_cpu_session_run(mm_session *session, size_t count, mm_batch_function function,
                              void *payload, mm_error *error);
 void mm_cpu_session_watch(mm_session *session, bool on);
@@ -273,6 +276,7 @@ void mm_cpu_normalize_layer(mm_lane *lane, mm_activation *out, const mm_activati
 mm_status mm_cpu_cache_create(mm_cache **out, mm_backend *backend, int64_t layers, int64_t rows,
                               int64_t columns, mm_error *error);
 void mm_cpu_cache_free(mm_cache *cache);
+size_t mm_cpu_cache_bytes(int64_t layers, int64_t rows, int64_t columns);
 void mm_cpu_cache_write(mm_lane *lane, mm_cache *cache, int64_t layer, const mm_activation *x,
                         int64_t column, const int32_t *rows);
 void mm_cpu_attention_cached(mm_lane *lane, mm_activation *out, const mm_activation *q,

@@ -15,13 +15,18 @@ struct mm_cache {
     size_t bytes;
 };
 
+size_t mm_cpu_cache_bytes(int64_t layers, int64_t rows, int64_t columns) {
+    size_t bytes;
+    return mm_size_mul(&bytes, (size_t)layers * 2 * sizeof(float), (size_t)columns) &&
+                   mm_size_mul(&bytes, bytes, (size_t)rows)
+               ? bytes
+               : SIZE_MAX;
+}
+
 mm_status mm_cpu_cache_create(mm_cache **out, mm_backend *backend, int64_t layers, int64_t rows,
                               int64_t columns, mm_error *error) {
     *out = NULL;
-    size_t bytes;
-    if (!mm_size_mul(&bytes, (size_t)layers * 2 * sizeof(float), (size_t)columns) ||
-        !mm_size_mul(&bytes, bytes, (size_t)rows))
-        return mm_fail_memory(error, "a cache of keys and values");
+    const size_t bytes = mm_cpu_cache_bytes(layers, rows, columns);
     mm_cache *cache = mm_calloc(1, sizeof(*cache));
     if (!cache)
         return mm_fail_memory(error, "a cache of keys and values");

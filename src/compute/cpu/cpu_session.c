@@ -14,7 +14,11 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { WIDEST_PANEL = 256, ALIGNMENT = 64 };
+enum {
+    WIDEST_PANEL = 256,
+    ALIGNMENT = 64,
+    ARENA_MARGIN = 32 * ALIGNMENT, // what the activations of a batch lose to alignment, at most
+};
 
 mm_status mm_cpu_session_create(mm_session **out, mm_backend *backend, int threads,
                                 mm_error *error) {
@@ -78,44 +82,87 @@ static size_t align(size_t bytes) {
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-static void *take(char **cursor, size_t bytes) {
+static void *take(char **cursor, size_t bytes) { // a multiple of the alignment
     void *memory = *cursor;
-    *cursor += align(bytes);
+    *cursor += bytes;
     return memory;
 }
 
-// Lays out the session's memory from `base` (NULL measures); returns the bytes used.
-static size_t lay_out(mm_session *session, char *base) {
-    char *cursor = base;
-    size_t attention = mm_attention_scratch_bytes((size_t)session->rows);
-    size_t tile = MM_CPU_TILE * sizeof(float);
+// Bytes of the parts that a session has for each of its threads.
+typedef struct portion {
+    size_t panel, attention; // of a member
+    size_t cast, inner;      // of a lane
+    size_t arena;
+    size_t room; // behind the arena: products may read a whole tile where fewer rows are left
+    size_t total;
+} portion;
+
+// For `rows` rows of `row_floats` values and matrices up to [max_out, max_in]; false when it is
+// more than can be counted.
+static bool measure(portion *out, int64_t rows, int64_t row_floats, int64_t max_in,
+                    int64_t max_out) {
+    const size_t tile = MM_CPU_TILE * sizeof(float), row_bytes = (size_t)row_floats * sizeof(float);
+    size_t values;
+    *out = (portion){.panel = align(tile * WIDEST_PANEL),
+                     .attention = align(mm_attention_scratch_bytes((size_t)rows)),
+                     .cast = align(tile / 2 * (size_t)max_in),
+                     .inner = align(tile * (size_t)max_out),
+                     .room = align(MM_CPU_TILE * row_bytes)};
+    if (!mm_size_mul(&values, (size_t)rows, row_bytes) ||
+        !mm_size_add(&out->arena, values, ARENA_MARGIN + ALIGNMENT - 1))
+        return false;
+    out->arena = out->arena / ALIGNMENT * ALIGNMENT;
+    const size_t parts[] = {out->panel, out->panel, out->attention, out->cast,
+                            out->inner, out->inner, out->arena,     out->room};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        if (!mm_size_add(&out->total, out->total, parts[i]))
+            return false;
+    }
+    return true;
+}
+
+// Lays out the session's memory.
+static void lay_out(mm_session *session, const portion *each) {
+    char *cursor = session->memory;
     for (int i = 0; i < session->threads; i++) {
         mm_cpu_member *member = &session->members[i];
-        member->panel = take(&cursor, tile * WIDEST_PANEL);
-        member->gate_panel = take(&cursor, tile * WIDEST_PANEL);
-        member->attention = take(&cursor, attention);
+        member->panel = take(&cursor, each->panel);
+        member->gate_panel = take(&cursor, each->panel);
+        member->attention = take(&cursor, each->attention);
     }
-    // Products may read a whole tile where fewer rows are left: behind an arena there is room for
-    // it.
-    for (int i = 0; i <= session->threads; i++) {
+    for (int i = 0; i < session->threads; i++) {
         mm_lane *lane = &session->lanes[i];
-        if (i == session->threads) { // the team works when the single lanes rest
-            const mm_lane *shared = &session->lanes[0];
-            lane->cast = shared->cast;
-            lane->inner = shared->inner;
-            lane->tile = shared->tile;
-            lane->arena = shared->arena;
-            lane->arena_bytes = shared->arena_bytes;
-            break;
-        }
-        lane->cast = take(&cursor, tile / 2 * (size_t)session->max_in);
-        lane->inner = take(&cursor, tile * (size_t)session->max_out);
-        lane->tile = take(&cursor, tile * (size_t)session->max_out);
-        size_t row_bytes = (size_t)session->row_floats * sizeof(float);
-        lane->arena_bytes = (size_t)session->rows * row_bytes + 32 * ALIGNMENT;
-        lane->arena = take(&cursor, lane->arena_bytes + MM_CPU_TILE * row_bytes);
+        lane->cast = take(&cursor, each->cast);
+        lane->inner = take(&cursor, each->inner);
+        lane->tile = take(&cursor, each->inner);
+        lane->arena_bytes = each->arena;
+        lane->arena = take(&cursor, each->arena + each->room);
     }
-    return (size_t)(cursor - base);
+    // The team works when the single lanes rest.
+    const mm_lane *shared = &session->lanes[0];
+    mm_lane *team = &session->lanes[session->threads];
+    team->cast = shared->cast;
+    team->inner = shared->inner;
+    team->tile = shared->tile;
+    team->arena = shared->arena;
+    team->arena_bytes = shared->arena_bytes;
+}
+
+// Of a thread that packs panels as it needs them.
+static size_t packing_bytes(const mm_weights *weights) {
+    return align(weights->panel_floats * sizeof(float)) + align(weights->panel_bytes);
+}
+
+size_t mm_cpu_session_bytes(const mm_weights *weights, int threads, int64_t rows,
+                            int64_t row_floats) {
+    portion each;
+    size_t total;
+    return measure(&each, rows, row_floats, weights->max_in, weights->max_out) &&
+                   mm_size_add(&total, each.total,
+                               packing_bytes(weights) + weights->scratchpad_bytes) &&
+                   mm_size_mul(&total, total, (size_t)threads)
+               ? total
+               : SIZE_MAX;
 }
 
 // Nothing of a start is hurried any more once all has settled.
@@ -133,7 +180,7 @@ static mm_status reserve_panels(mm_session *session, const mm_weights *weights, 
         return MM_STATUS_OK;
     }
     const size_t staging_bytes = align(weights->panel_floats * sizeof(float));
-    const size_t each = staging_bytes + align(weights->panel_bytes);
+    const size_t each = packing_bytes(weights);
     free_panels(session);
     session->panels_bytes = each * (size_t)session->threads;
     session->panels = mm_pages_alloc(session->panels_bytes);
@@ -173,15 +220,19 @@ mm_status mm_cpu_session_reserve(mm_session *session, const mm_weights *weights,
     session->max_in = weights->max_in > session->max_in ? weights->max_in : session->max_in;
     session->max_out = weights->max_out > session->max_out ? weights->max_out : session->max_out;
     mm_pages_free(session->memory, session->memory_bytes);
-    session->memory_bytes = lay_out(session, NULL);
-    session->memory = session->panels ? mm_pages_alloc_small(session->memory_bytes)
-                                      : mm_pages_alloc(session->memory_bytes);
+    session->memory = NULL;
+    session->memory_bytes = SIZE_MAX;
+    portion each;
+    if (measure(&each, session->rows, session->row_floats, session->max_in, session->max_out) &&
+        mm_size_mul(&session->memory_bytes, each.total, (size_t)session->threads))
+        session->memory = session->panels ? mm_pages_alloc_small(session->memory_bytes)
+                                          : mm_pages_alloc(session->memory_bytes);
     if (!session->memory) {
         session->rows = 0;
         return mm_fail(error, MM_STATUS_OUT_OF_MEMORY, "no memory for %zu bytes of activations",
                        session->memory_bytes);
     }
-    (void)lay_out(session, session->memory);
+    lay_out(session, &each);
     return MM_STATUS_OK;
 }
 

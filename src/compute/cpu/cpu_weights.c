@@ -67,11 +67,14 @@ static int64_t choose_panel_columns(int64_t out_features) {
     return out_features < 256 ? out_features : 256;
 }
 
-static void note_staging(mm_weights *weights, const mm_matrix *matrix,
-                         const mm_product_shape *shape) {
+// What a thread needs for products of the shape, and for packing its panels.
+static void note_shape(mm_weights *weights, const mm_matrix *matrix,
+                       const mm_product_shape *shape) {
     const size_t floats = (size_t)(mm_product_pack_columns(shape) * matrix->in_features);
     if (floats > weights->panel_floats)
         weights->panel_floats = floats;
+    if (mm_product_scratchpad_bytes(shape) > weights->scratchpad_bytes)
+        weights->scratchpad_bytes = mm_product_scratchpad_bytes(shape);
 }
 
 mm_status mm_cpu_add_matrix(const mm_matrix **out, mm_weights *weights, int parts,
@@ -115,8 +118,8 @@ mm_status mm_cpu_add_matrix(const mm_matrix **out, mm_weights *weights, int part
         weights->max_in = matrix->in_features;
     if (matrix->out_features > weights->max_out)
         weights->max_out = matrix->out_features;
-    note_staging(weights, matrix, matrix->shape);
-    note_staging(weights, matrix, matrix->last_shape);
+    note_shape(weights, matrix, matrix->shape);
+    note_shape(weights, matrix, matrix->last_shape);
     if (matrix->panel_bytes > weights->panel_bytes)
         weights->panel_bytes = matrix->panel_bytes;
     *out = matrix;

@@ -27,7 +27,7 @@ struct mm_product_shape {
     bool is_convolution; // see choose_form
     int fixed_rows;      // 0, or the only number of rows that is used
     dnnl_memory_desc_t packed;
-    size_t packed_bytes;
+    size_t packed_bytes, scratchpad_bytes;
     int64_t pack_columns;                               // PACK_COLUMNS, or all
     _Atomic(dnnl_primitive_t) primitives[ROW_VARIANTS]; // made on first use, under the mutex
 };
@@ -242,6 +242,8 @@ static mm_status shape_create(mm_product_shape **out, mm_products *products, int
     }
     shape->packed = *dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0);
     shape->packed_bytes = dnnl_memory_desc_get_size(&shape->packed);
+    shape->scratchpad_bytes = dnnl_memory_desc_get_size(
+        dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0));
     shape->pack_columns = choose_pack_columns(shape);
     dnnl_primitive_desc_destroy(description);
     *out = shape;
@@ -270,6 +272,10 @@ mm_status mm_products_shape(const mm_product_shape **out, mm_products *products,
 
 size_t mm_product_packed_bytes(const mm_product_shape *shape) {
     return shape->packed_bytes;
+}
+
+size_t mm_product_scratchpad_bytes(const mm_product_shape *shape) {
+    return shape->scratchpad_bytes;
 }
 
 int64_t mm_product_pack_columns(const mm_product_shape *shape) {

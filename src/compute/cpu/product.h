@@ -24,6 +24,7 @@ void mm_products_free(mm_products *products); // accepts NULL; after all callers
 mm_status mm_products_shape(const mm_product_shape **out, mm_products *products, int64_t columns,
                             int64_t depth, mm_compute_dtype dtype, mm_error *error);
 size_t mm_product_packed_bytes(const mm_product_shape *shape);
+size_t mm_product_scratchpad_bytes(const mm_product_shape *shape); // of a caller, at most
 
 mm_status mm_product_caller_create(mm_product_caller **out, mm_products *products, mm_error *error);
 void mm_product_caller_free(mm_product_caller *caller); // accepts NULL
