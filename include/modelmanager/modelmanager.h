@@ -72,6 +72,34 @@ typedef struct mm_pull_progress {
 // Called several times a second from the thread that pulls; false stops the download (CANCELLED).
 typedef bool (*mm_pull_callback)(const mm_pull_progress *progress, void *payload);
 
+// A deployment is one revision of a model on one class of devices, in one dtype. This is its life.
+typedef enum mm_deployment_state {
+    MM_DEPLOYMENT_ABSENT,    // holds no memory: never loaded, or released
+    MM_DEPLOYMENT_RESOLVING, // its files are downloaded; then it is absent, and loading at once
+    MM_DEPLOYMENT_LOADING,
+    MM_DEPLOYMENT_READY,
+    MM_DEPLOYMENT_DRAINING, // finishes what it works on; new requests wait for the next load
+    MM_DEPLOYMENT_FAILED,   // loading or downloading failed: tried again after a while
+} mm_deployment_state;
+// "absent" and so on, as the status says; never NULL.
+MM_API const char *mm_deployment_state_name(mm_deployment_state state);
+
+// A change of state; all is borrowed for the call.
+typedef struct mm_deployment_event {
+    size_t struct_size;
+    const char *model_name; // as Results call it; while resolving as it was asked for
+    const char *revision;   // the commit, NULL of a directory; while resolving as it was asked for
+    const char *device;     // NULL while resolving: one download is for all devices
+    const char *dtype;      // the same
+    mm_deployment_state old_state, new_state;
+    const mm_error *error; // why it failed, or why a load was given up; else NULL
+    size_t missed;         // events before this one that there was no memory for
+} mm_deployment_event;
+// Called for one change after the other, in their order, from a thread of the manager that does
+// nothing else. It may call the manager, but must not wait for further events, and must not free
+// the manager; mm_manager_free returns after the last call.
+typedef void (*mm_event_callback)(const mm_deployment_event *event, void *payload);
+
 typedef struct mm_manager_options {
     size_t struct_size;          // set by mm_manager_options_init
     const mm_settings *settings; // copied; NULL = defaults and environment
@@ -79,7 +107,9 @@ typedef struct mm_manager_options {
     void *log_payload;
     mm_pull_callback progress; // of downloads that requests wait for, several at once; or NULL
     void *progress_payload;
-    const char *hub_token; // copied; goes before that of the environment; or NULL
+    const char *hub_token;    // copied; goes before that of the environment; or NULL
+    mm_event_callback events; // told of every change of a deployment's state; or NULL
+    void *events_payload;
 } mm_manager_options;
 
 MM_API void mm_manager_options_init(mm_manager_options *options);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Deployments: found, created, attached to, released.
 #include "base/memory.h"
+#include "manager/fetch.h"
 #include "manager/state.h"
 
 #include <limits.h>
@@ -8,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const int64_t cool_down_ns = 1000000000;
 static const int64_t zero_grace_ns = 100000000; // the finishing thread releases first
 static const double for_ever_minutes = 1e8;
 
@@ -67,21 +67,6 @@ static mm_status create(mm_deployment **out, const mm_job *job, mm_hub_model *mo
     return MM_STATUS_OK;
 }
 
-// Forgets what failed to load and is of no use any more, so that wrong names do not pile up.
-static void prune_locked(mm_manager *manager) {
-    int64_t now = mm_manager_now(manager);
-    for (mm_deployment **at = &manager->deployments; *at;) {
-        mm_deployment *deployment = *at;
-        if (deployment->state == MM_DEPLOYMENT_FAILED && deployment->users == 0 &&
-            now - deployment->failed_ns > cool_down_ns) {
-            *at = deployment->next;
-            mm_deployment_free(deployment);
-        } else {
-            at = &deployment->next;
-        }
-    }
-}
-
 // ---- Attaching ---------------------------------------------------------------------------------
 
 // What the request says about the deployment as such.
@@ -119,15 +104,6 @@ static mm_status apply_locked(mm_deployment *deployment, const mm_request *reque
     return MM_STATUS_OK;
 }
 
-static mm_status cooling_down(const mm_deployment *deployment, int64_t now, mm_error *error) {
-    int64_t left_ms = (deployment->failed_ns + cool_down_ns - now) / 1000000 + 1;
-    if (error)
-        *error = deployment->failure;
-    mm_error_prefix(error, "loading failed a moment ago and is tried again in %lld ms",
-                    (long long)left_ms);
-    return deployment->failure.status;
-}
-
 static mm_status attach_locked(mm_job *job, mm_deployment *deployment, mm_error *error) {
     mm_manager *manager = job->manager;
     job->owned = false;
@@ -136,20 +112,21 @@ static mm_status attach_locked(mm_job *job, mm_deployment *deployment, mm_error 
     if (manager->closing)
         return mm_fail(error, MM_STATUS_CANCELLED, "the manager is shutting down");
     int64_t now = mm_manager_now(manager);
-    if (deployment->state == MM_DEPLOYMENT_FAILED && now - deployment->failed_ns < cool_down_ns)
-        return cooling_down(deployment, now, error);
+    mm_status status = mm_cool_down_check(&deployment->cool_down, "loading", now, error);
+    if (status)
+        return status;
     size_t limit = (size_t)mm_settings_integer(manager->settings, MM_SETTING_QUEUE_LIMIT_INDEX);
     if (deployment->waiting.count >= limit)
         return mm_fail(error, MM_STATUS_QUEUE_FULL,
                        "%zu requests wait for %.100s to load already (worker_pool.queue_limit)",
                        deployment->waiting.count, deployment->asked);
-    mm_status status = apply_locked(deployment, job->request, error);
+    status = apply_locked(deployment, job->request, error);
     if (status)
         return status;
     job->deployment = deployment;
     job->expires = deployment->keep_alive == 0;
     deployment->users++;
-    if (deployment->state == MM_DEPLOYMENT_READY && !deployment->drained_for) {
+    if (deployment->state == MM_DEPLOYMENT_READY) {
         deployment->hits++;
         if (deployment->wanted_workers != mm_workers_on_locked(deployment))
             (void)mm_workers_set_locked(deployment, deployment->wanted_workers);
@@ -159,9 +136,9 @@ static mm_status attach_locked(mm_job *job, mm_deployment *deployment, mm_error 
     }
     job->state = MM_JOB_WAITING;
     mm_job_list_push(&deployment->waiting, job);
-    if (deployment->state == MM_DEPLOYMENT_UNLOADED || deployment->state == MM_DEPLOYMENT_FAILED)
+    if (deployment->state == MM_DEPLOYMENT_ABSENT || deployment->state == MM_DEPLOYMENT_FAILED)
         mm_loader_start_locked(deployment);
-    return MM_STATUS_OK; // CLOSING or drained: loaded again at the end of that
+    return MM_STATUS_OK; // DRAINING: loaded again at the end of that
 }
 
 static bool same_target(const mm_target *a, const mm_target *b) {
@@ -224,7 +201,6 @@ mm_status mm_deployment_attach(mm_job *job, mm_hub_model *model, const mm_target
         status = mm_fail(error, MM_STATUS_CANCELLED, "the manager is shutting down");
     mm_deployment *at = find_locked(manager, model, target);
     if (!at && !status) {
-        prune_locked(manager);
         status = create(&at, job, model, target, error);
         if (!status) {
             at->next = manager->deployments;
@@ -247,7 +223,9 @@ static void fail_waiting_locked(mm_deployment *deployment, mm_status status, con
 
 size_t mm_deployment_unload_locked(mm_deployment *deployment, int *workers_stopped) {
     mm_manager *manager = deployment->manager;
-    deployment->state = MM_DEPLOYMENT_CLOSING;
+    deployment->drained_for = NULL; // nobody changes its mind any more
+    if (deployment->state == MM_DEPLOYMENT_READY)
+        mm_deployment_become_locked(deployment, MM_DEPLOYMENT_DRAINING, NULL);
     while (deployment->users > deployment->waiting.count) // preparing or running
         pthread_cond_wait(&deployment->changed, &manager->lock);
     *workers_stopped = mm_workers_on_locked(deployment);
@@ -257,10 +235,8 @@ size_t mm_deployment_unload_locked(mm_deployment *deployment, int *workers_stopp
     size_t freed = mm_replicas_unload(deployment);
     mm_log_write(&manager->log, MM_LOG_INFO, "released %s: %zu bytes", deployment->asked, freed);
     pthread_mutex_lock(&manager->lock);
-    deployment->state = MM_DEPLOYMENT_UNLOADED;
-    deployment->drained_for = NULL;
     mm_replicas_forget_locked(deployment);
-    pthread_cond_broadcast(&deployment->changed);
+    mm_deployment_become_locked(deployment, MM_DEPLOYMENT_ABSENT, NULL);
     if (deployment->waiting.count > 0) // came meanwhile
         mm_loader_start_locked(deployment);
     return freed;
@@ -278,22 +254,25 @@ size_t mm_deployment_close_locked(mm_deployment *deployment, mm_status status, c
     *workers_stopped = 0;
     fail_waiting_locked(deployment, status, message);
     while (deployment->state == MM_DEPLOYMENT_LOADING ||
-           deployment->state == MM_DEPLOYMENT_CLOSING) {
+           (deployment->state == MM_DEPLOYMENT_DRAINING && !deployment->drained_for)) {
         deployment->abandoned = true;
         pthread_cond_broadcast(&manager->memory_wake);
         pthread_cond_wait(&deployment->changed, &manager->lock);
     }
     deployment->abandoned = false;
-    if (deployment->state == MM_DEPLOYMENT_READY)
+    if (mm_deployment_works_locked(deployment))
         return mm_deployment_unload_locked(deployment, workers_stopped);
-    deployment->state = MM_DEPLOYMENT_UNLOADED;
-    pthread_cond_broadcast(&deployment->changed);
+    mm_cool_down_reset(&deployment->cool_down);
+    if (deployment->state == MM_DEPLOYMENT_FAILED)
+        mm_deployment_become_locked(deployment, MM_DEPLOYMENT_ABSENT, NULL);
     if (deployment->waiting.count > 0) // came meanwhile
         mm_loader_start_locked(deployment);
     return 0;
 }
 
 int64_t mm_deployment_expiry_locked(const mm_deployment *deployment) {
+    if (deployment->state == MM_DEPLOYMENT_FAILED && deployment->users == 0)
+        return mm_cool_down_forgotten_ns(&deployment->cool_down);
     if (deployment->state != MM_DEPLOYMENT_READY || deployment->users > 0 ||
         deployment->keep_alive < 0 || deployment->is_pinned)
         return INT64_MAX;
@@ -307,19 +286,34 @@ static mm_deployment *expired_locked(const mm_manager *manager, bool zero_only) 
         int64_t expiry = mm_deployment_expiry_locked(at);
         if (expiry == INT64_MAX)
             continue;
-        if (zero_only ? at->keep_alive == 0 : expiry <= now)
+        bool is_zero = at->state == MM_DEPLOYMENT_READY && at->keep_alive == 0;
+        if (zero_only ? is_zero : expiry <= now)
             return at;
     }
     return NULL;
+}
+
+// What failed to load is of no use any more; wrong names do not pile up.
+static void forget_locked(mm_deployment *deployment) {
+    mm_deployment **at = &deployment->manager->deployments;
+    while (*at != deployment)
+        at = &(*at)->next;
+    *at = deployment->next;
+    mm_deployment_become_locked(deployment, MM_DEPLOYMENT_ABSENT, NULL);
+    mm_deployment_free(deployment);
 }
 
 void mm_manager_expire(mm_manager *manager, bool zero_only) {
     mm_deployment *deployment;
     int stopped;
     pthread_mutex_lock(&manager->lock);
-    while (!manager->closing && (deployment = expired_locked(manager, zero_only)) != NULL)
-        (void)mm_deployment_close_locked(deployment, MM_STATUS_RELEASED, "the model was released",
-                                         &stopped);
+    while (!manager->closing && (deployment = expired_locked(manager, zero_only)) != NULL) {
+        if (deployment->state == MM_DEPLOYMENT_FAILED)
+            forget_locked(deployment);
+        else
+            (void)mm_deployment_close_locked(deployment, MM_STATUS_RELEASED,
+                                             "the model was released", &stopped);
+    }
     pthread_mutex_unlock(&manager->lock);
 }
 
@@ -372,7 +366,7 @@ mm_status mm_model_release(mm_manager *manager, const char *model_name, mm_relea
         mm_deployment *found = unlink_locked(manager, kind, model_name, exists ? real : NULL);
         for (mm_deployment *at = found; at; at = at->next) {
             int stopped;
-            sum.released |= at->state == MM_DEPLOYMENT_READY || at->state == MM_DEPLOYMENT_LOADING;
+            sum.released |= at->state != MM_DEPLOYMENT_ABSENT && at->state != MM_DEPLOYMENT_FAILED;
             sum.freed_bytes += mm_deployment_close_locked(
                 at, MM_STATUS_RELEASED, "the model was released while the request waited",
                 &stopped);

@@ -2,29 +2,12 @@
 // Downloads that requests wait for: one for each name and revision, on a thread of its own. When it
 // is over, its jobs start again and find the model on this machine; when nobody waits any more, it
 // stops, and what has arrived is where the next one goes on.
+#include "manager/fetch.h"
+
 #include "base/memory.h"
 #include "manager/pull.h"
-#include "manager/state.h"
 
 #include <string.h>
-
-static const int64_t cool_down_ns = 1000000000;
-
-struct mm_fetch {
-    // Fixed.
-    mm_manager *manager;
-    char *name;
-    char *revision; // or NULL
-    int64_t begun_ns;
-
-    atomic_bool cancelled;
-    mm_fetch *next;      // (L) manager->fetches
-    mm_job_list waiting; // (L)
-    pthread_t thread;    // (L)
-    bool ended;          // (L) the thread has taken the lock for the last time
-    mm_error failure;    // (L) when ended; status OK: it was a success
-    int64_t ended_ns;    // (L)
-};
 
 static void free_fetch(mm_fetch *fetch) {
     if (!fetch)
@@ -32,6 +15,13 @@ static void free_fetch(mm_fetch *fetch) {
     mm_free(fetch->name);
     mm_free(fetch->revision);
     mm_free(fetch);
+}
+
+// What resolves is a name: one download serves all devices.
+static void become_locked(mm_fetch *fetch, mm_deployment_state state, const mm_error *error) {
+    const mm_stateful subject = {
+        .state = &fetch->state, .model_name = fetch->name, .revision = fetch->revision};
+    mm_state_change_locked(fetch->manager, &subject, state, error);
 }
 
 // ---- The thread --------------------------------------------------------------------------------
@@ -68,15 +58,25 @@ static mm_status download(mm_fetch *fetch, mm_error *error) {
     return status;
 }
 
+static void end_locked(mm_fetch *fetch, mm_status status, const mm_error *error) {
+    if (!status)
+        mm_cool_down_reset(&fetch->cool_down);
+    if (!status || status == MM_STATUS_CANCELLED) {
+        become_locked(fetch, MM_DEPLOYMENT_ABSENT, NULL);
+        return;
+    }
+    mm_cool_down_begin(&fetch->cool_down, error, mm_manager_now(fetch->manager));
+    become_locked(fetch, MM_DEPLOYMENT_FAILED, error);
+}
+
 static void *fetch_main(void *argument) {
     mm_fetch *fetch = argument;
     mm_manager *manager = fetch->manager;
     mm_error error = {0};
     mm_status status = download(fetch, &error);
     pthread_mutex_lock(&manager->lock);
-    fetch->failure = error;
-    fetch->failure.status = status;
-    fetch->ended_ns = mm_manager_now(manager);
+    if (fetch->state == MM_DEPLOYMENT_RESOLVING) // nobody has given up on it
+        end_locked(fetch, status, &error);
     fetch->ended = true;
     mm_job *job;
     while ((job = fetch->waiting.first) != NULL) {
@@ -95,55 +95,87 @@ static bool same_text(const char *a, const char *b) {
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-// Forgets those that have ended and whose failure is no news any more.
-static void prune_locked(mm_manager *manager, int64_t now) {
+bool mm_fetch_is_news_locked(const mm_fetch *fetch) {
+    return fetch->state == MM_DEPLOYMENT_RESOLVING ||
+           (fetch->state == MM_DEPLOYMENT_FAILED &&
+            mm_manager_now(fetch->manager) < mm_cool_down_forgotten_ns(&fetch->cool_down));
+}
+
+// Forgets those that have ended and are no news any more.
+static void prune_locked(mm_manager *manager) {
     for (mm_fetch **at = &manager->fetches; *at;) {
         mm_fetch *fetch = *at;
-        bool fresh = fetch->failure.status && fetch->failure.status != MM_STATUS_CANCELLED &&
-                     now - fetch->ended_ns < cool_down_ns;
-        if (!fetch->ended || fresh) {
+        if (!fetch->ended || mm_fetch_is_news_locked(fetch)) {
             at = &fetch->next;
             continue;
         }
         *at = fetch->next;
-        pthread_join(fetch->thread, NULL);
+        if (fetch->state == MM_DEPLOYMENT_FAILED)
+            become_locked(fetch, MM_DEPLOYMENT_ABSENT, NULL);
+        if (fetch->has_thread)
+            pthread_join(fetch->thread, NULL);
         free_fetch(fetch);
     }
 }
 
-static mm_status start_locked(mm_fetch **out, mm_manager *manager, const char *name,
-                              const char *revision, mm_error *error) {
+static mm_fetch *find_locked(const mm_manager *manager, const char *name, const char *revision) {
+    mm_fetch *at = manager->fetches;
+    while (at && !(strcmp(at->name, name) == 0 && same_text(at->revision, revision) &&
+                   !atomic_load(&at->cancelled)))
+        at = at->next;
+    return at;
+}
+
+static mm_status add_locked(mm_fetch **out, mm_manager *manager, const char *name,
+                            const char *revision, mm_error *error) {
     mm_fetch *fetch = *out = mm_calloc(1, sizeof(*fetch));
     if (!fetch)
         return mm_fail_memory(error, "a download");
     atomic_init(&fetch->cancelled, false);
     fetch->manager = manager;
-    fetch->begun_ns = mm_manager_now(manager);
+    fetch->state = MM_DEPLOYMENT_ABSENT;
+    fetch->ended = true;
     fetch->name = mm_strdup(name);
     fetch->revision = revision ? mm_strdup(revision) : NULL;
-    mm_status status = MM_STATUS_OK;
-    if (!fetch->name || (revision && !fetch->revision))
-        status = mm_fail_memory(error, "a download");
-    else if (!mm_thread_start(&fetch->thread, fetch_main, fetch))
-        status = mm_fail(error, MM_STATUS_OUT_OF_MEMORY,
-                         "cannot start a thread to download the model; raise the limit on "
-                         "processes");
-    if (status) {
+    if (!fetch->name || (revision && !fetch->revision)) {
         free_fetch(fetch);
         *out = NULL;
-        return status;
+        return mm_fail_memory(error, "a download");
     }
     fetch->next = manager->fetches;
     manager->fetches = fetch;
     return MM_STATUS_OK;
 }
 
-static mm_status cooling_down(const mm_fetch *fetch, int64_t now, mm_error *error) {
-    if (error)
-        *error = fetch->failure;
-    mm_error_prefix(error, "downloading failed a moment ago and is tried again in %lld ms",
-                    (long long)((fetch->ended_ns + cool_down_ns - now) / 1000000 + 1));
-    return fetch->failure.status;
+static mm_status start_locked(mm_fetch *fetch, mm_error *error) {
+    if (fetch->has_thread) // an earlier one, at its end: it only had to let go of the lock
+        pthread_join(fetch->thread, NULL);
+    fetch->begun_ns = mm_manager_now(fetch->manager);
+    fetch->has_thread = mm_thread_start(&fetch->thread, fetch_main, fetch);
+    if (!fetch->has_thread)
+        return mm_fail(error, MM_STATUS_OUT_OF_MEMORY,
+                       "cannot start a thread to download the model; raise the limit on "
+                       "processes");
+    fetch->ended = false;
+    become_locked(fetch, MM_DEPLOYMENT_RESOLVING, NULL);
+    return MM_STATUS_OK;
+}
+
+// The download that a request has to wait for, under way.
+static mm_status get_locked(mm_fetch **out, mm_manager *manager, const char *name,
+                            const char *revision, mm_error *error) {
+    prune_locked(manager);
+    mm_fetch *fetch = find_locked(manager, name, revision);
+    mm_status status = MM_STATUS_OK;
+    if (fetch)
+        status =
+            mm_cool_down_check(&fetch->cool_down, "downloading", mm_manager_now(manager), error);
+    else
+        status = add_locked(&fetch, manager, name, revision, error);
+    if (!status && fetch->state != MM_DEPLOYMENT_RESOLVING)
+        status = start_locked(fetch, error);
+    *out = fetch;
+    return status;
 }
 
 static mm_status wait_locked(mm_job *job, const char *name, const char *revision, mm_error *error) {
@@ -153,25 +185,18 @@ static mm_status wait_locked(mm_job *job, const char *name, const char *revision
         return MM_STATUS_OK; // timed out, cancelled
     if (manager->closing)
         return mm_fail(error, MM_STATUS_CANCELLED, "the manager is shutting down");
-    int64_t now = mm_manager_now(manager);
-    prune_locked(manager, now);
-    mm_fetch *fetch = manager->fetches;
-    while (fetch && !(strcmp(fetch->name, name) == 0 && same_text(fetch->revision, revision) &&
-                      !atomic_load(&fetch->cancelled)))
-        fetch = fetch->next;
-    if (fetch && fetch->ended)
-        return cooling_down(fetch, now, error);
+    mm_fetch *fetch;
+    mm_status status = get_locked(&fetch, manager, name, revision, error);
+    if (status)
+        return status;
     size_t limit = (size_t)mm_settings_integer(manager->settings, MM_SETTING_QUEUE_LIMIT_INDEX);
-    if (fetch && fetch->waiting.count >= limit)
+    if (fetch->waiting.count >= limit)
         return mm_fail(error, MM_STATUS_QUEUE_FULL,
                        "%zu requests wait for the download of %.100s already "
                        "(worker_pool.queue_limit)",
                        fetch->waiting.count, name);
-    mm_status status = fetch ? MM_STATUS_OK : start_locked(&fetch, manager, name, revision, error);
-    if (status)
-        return status;
     job->fetch = fetch;
-    job->fetching_ns = now;
+    job->fetching_ns = mm_manager_now(manager);
     job->state = MM_JOB_FETCHING;
     mm_job_list_push(&fetch->waiting, job);
     return MM_STATUS_OK;
@@ -188,8 +213,10 @@ void mm_fetch_leave_locked(mm_job *job) {
     mm_fetch *fetch = job->fetch;
     mm_job_list_remove(&fetch->waiting, job);
     job->fetch = NULL;
-    if (!fetch->waiting.first && !fetch->ended)
-        atomic_store(&fetch->cancelled, true);
+    if (fetch->waiting.first || fetch->state != MM_DEPLOYMENT_RESOLVING)
+        return;
+    atomic_store(&fetch->cancelled, true);
+    become_locked(fetch, MM_DEPLOYMENT_ABSENT, NULL);
 }
 
 // ---- The end -----------------------------------------------------------------------------------
@@ -199,9 +226,12 @@ bool mm_fetch_release_locked(mm_manager *manager, const char *name) {
     bool is_prefixed = strncmp(name, prefix, sizeof(prefix) - 1) == 0;
     bool found = false;
     for (mm_fetch *fetch = manager->fetches; fetch; fetch = fetch->next) {
-        if (fetch->ended || (strcmp(fetch->name, name) != 0 &&
-                             !(is_prefixed && strcmp(fetch->name, name + sizeof(prefix) - 1) == 0)))
+        if (strcmp(fetch->name, name) != 0 &&
+            !(is_prefixed && strcmp(fetch->name, name + sizeof(prefix) - 1) == 0))
             continue;
+        mm_cool_down_reset(&fetch->cool_down);
+        if (fetch->state == MM_DEPLOYMENT_FAILED)
+            become_locked(fetch, MM_DEPLOYMENT_ABSENT, NULL);
         found |= fetch->waiting.first != NULL;
         while (fetch->waiting.first)
             mm_job_fail_locked(fetch->waiting.first, MM_STATUS_RELEASED,
@@ -215,7 +245,8 @@ void mm_fetches_free(mm_manager *manager) {
         mm_fetch *fetch = manager->fetches;
         manager->fetches = fetch->next;
         atomic_store(&fetch->cancelled, true);
-        pthread_join(fetch->thread, NULL);
+        if (fetch->has_thread)
+            pthread_join(fetch->thread, NULL);
         free_fetch(fetch);
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Jobs: their life, their end, mm_task and mm_task_submit.
 #include "base/memory.h"
+#include "manager/fetch.h"
 #include "manager/state.h"
 
 // ---- Life --------------------------------------------------------------------------------------

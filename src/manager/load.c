@@ -109,10 +109,12 @@ static mm_status load_with_room(attempt *out, mm_replica *replica, mm_error *err
 
 static void fail_locked(mm_deployment *deployment, const mm_error *error) {
     // Memory may be there again at once; files stay broken for a while.
-    bool retry = error->status == MM_STATUS_OUT_OF_MEMORY;
-    deployment->state = retry ? MM_DEPLOYMENT_UNLOADED : MM_DEPLOYMENT_FAILED;
-    deployment->failure = *error;
-    deployment->failed_ns = mm_manager_now(deployment->manager);
+    bool retry = error->status == MM_STATUS_OUT_OF_MEMORY || error->status == MM_STATUS_RELEASED;
+    if (!retry)
+        mm_cool_down_begin(&deployment->cool_down, error, mm_manager_now(deployment->manager));
+    mm_deployment_become_locked(deployment, retry ? MM_DEPLOYMENT_ABSENT : MM_DEPLOYMENT_FAILED,
+                                error);
+    mm_timer_schedule_locked(deployment->manager, mm_deployment_expiry_locked(deployment));
     while (deployment->waiting.first)
         mm_job_finish_locked(deployment->waiting.first, error->status, error);
 }
@@ -124,7 +126,8 @@ static void succeed_locked(mm_deployment *deployment, const attempt *made) {
         mm_fingerprint_note_locked(deployment->manager, &deployment->model,
                                    deployment->target.dtype, &made->stamp,
                                    mm_task_model_fingerprint(made->model));
-    deployment->state = MM_DEPLOYMENT_READY;
+    mm_cool_down_reset(&deployment->cool_down);
+    mm_deployment_become_locked(deployment, MM_DEPLOYMENT_READY, NULL);
     deployment->loads++;
     deployment->last_used_ns = mm_manager_now(deployment->manager);
     mm_deployment_resume_locked(deployment);
@@ -165,8 +168,7 @@ static bool load_once(mm_deployment *deployment) {
     else if (wanted)
         succeed_locked(deployment, &made);
     else if (!again)
-        deployment->state = MM_DEPLOYMENT_UNLOADED;
-    pthread_cond_broadcast(&deployment->changed);
+        mm_deployment_become_locked(deployment, MM_DEPLOYMENT_ABSENT, NULL);
     pthread_cond_broadcast(&manager->memory_wake);
     pthread_mutex_unlock(&manager->lock);
     return again;
@@ -182,7 +184,7 @@ void mm_loader_start_locked(mm_deployment *deployment) {
     if (deployment->has_loader) // an earlier one, at its end: it only had to let go of the lock
         pthread_join(deployment->loader, NULL);
     deployment->has_loader = true;
-    deployment->state = MM_DEPLOYMENT_LOADING;
+    mm_deployment_become_locked(deployment, MM_DEPLOYMENT_LOADING, NULL);
     if (mm_thread_start(&deployment->loader, loader_main, deployment))
         return;
     deployment->has_loader = false;

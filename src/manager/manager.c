@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The manager as a whole: created, entered, left, freed.
 #include "base/memory.h"
+#include "manager/fetch.h"
 #include "manager/machine.h"
 #include "manager/state.h"
 
@@ -145,7 +146,9 @@ mm_status mm_manager_create_timed(mm_manager **out, const mm_manager_options *op
             status = mm_fail_memory(error, "the Hub's token");
     }
     bool enabled = !status && mm_settings_boolean(manager->settings, MM_SETTING_ENABLED_INDEX);
-    if (enabled && !mm_timer_start(manager))
+    if (!status)
+        status = mm_events_start(manager, chosen.events, chosen.events_payload, error);
+    if (enabled && !status && !mm_timer_start(manager))
         status = mm_fail(error, MM_STATUS_OUT_OF_MEMORY, "cannot start a thread");
     if (enabled && !status)
         status = start_preloads(manager, error);
@@ -189,6 +192,7 @@ void mm_manager_free(mm_manager *manager) {
     mm_timer_join(manager);
     mm_service_join(manager);
     mm_fetches_free(manager);
+    mm_events_join(manager);
     mm_fingerprints_free(manager);
     mm_embedding_cache_free(manager->cache);
     mm_devices_free(&manager->devices);

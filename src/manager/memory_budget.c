@@ -34,7 +34,7 @@ static mm_memory_holder holder_of_locked(const mm_replica *replica, int64_t now)
         .load_seconds = deployment->load_seconds,
         .idle_seconds = (double)(now - deployment->last_used_ns) * 1e-9,
         .is_pinned = deployment->is_pinned,
-        .is_busy = deployment->state != MM_DEPLOYMENT_READY || has_work_locked(deployment),
+        .is_busy = !mm_deployment_works_locked(deployment) || has_work_locked(deployment),
     };
 }
 
@@ -84,21 +84,19 @@ static mm_memory_plan plan_locked(budget_view *view, const mm_replica *replica, 
 // Has those end their work that would be chosen if they were idle.
 static void drain_locked(budget_view *view, mm_replica *replica, size_t bytes) {
     for (size_t i = 0; i < view->count; i++) {
-        if (view->at[i]->deployment->state == MM_DEPLOYMENT_READY)
+        if (mm_deployment_works_locked(view->at[i]->deployment))
             view->holders[i].is_busy = false;
     }
     mm_memory_plan plan = plan_locked(view, replica, bytes);
     for (size_t i = 0; plan.verdict == MM_MEMORY_FITS && i < plan.evict_count; i++)
-        view->at[view->evict[i]]->deployment->drained_for = replica;
+        mm_deployment_drain_locked(view->at[view->evict[i]]->deployment, replica);
 }
 
 static void end_draining_locked(const mm_replica *replica) {
     for (mm_deployment *at = replica->deployment->manager->deployments; at; at = at->next) {
         if (at->drained_for != replica)
             continue;
-        at->drained_for = NULL;
-        if (at->state == MM_DEPLOYMENT_READY)
-            mm_deployment_resume_locked(at);
+        mm_deployment_undrain_locked(at);
     }
 }
 

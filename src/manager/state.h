@@ -19,8 +19,11 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "hub/hub_client.h"
+#include "manager/cool_down.h"
+#include "manager/deployment_state.h"
 #include "manager/devices.h"
 #include "manager/embedding_cache.h"
+#include "manager/events.h"
 #include "manager/placement.h"
 #include "manager/queue.h"
 #include "manager/request.h"
@@ -32,7 +35,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-typedef struct mm_fetch mm_fetch;             // fetch.c
+typedef struct mm_fetch mm_fetch;             // fetch.h
 typedef struct mm_fingerprint mm_fingerprint; // fingerprints.c
 typedef struct mm_workplace mm_workplace;     // worker.c
 
@@ -91,14 +94,6 @@ struct mm_job {
 
 // ---- Deployments -------------------------------------------------------------------------------
 
-typedef enum mm_deployment_state {
-    MM_DEPLOYMENT_UNLOADED, // known, holds no memory: released when idle, or about to load
-    MM_DEPLOYMENT_LOADING,
-    MM_DEPLOYMENT_READY,
-    MM_DEPLOYMENT_FAILED, // the last load failed; nothing is held
-    MM_DEPLOYMENT_CLOSING,
-} mm_deployment_state;
-
 typedef enum mm_worker_state {
     MM_WORKER_ON,
     MM_WORKER_LEAVING, // ends before its next batch
@@ -141,9 +136,9 @@ struct mm_deployment {
     bool is_pinned;
 
     mm_deployment *next;       // (L) manager->deployments
-    mm_deployment_state state; // (L)
+    mm_deployment_state state; // (L) changed by mm_deployment_become_locked alone
     bool abandoned;            // (L) LOADING for nobody: release came
-    mm_task_model *loaded;     // (L) the first replica's, while READY and CLOSING
+    mm_task_model *loaded;     // (L) the first replica's, while READY and DRAINING
     double keep_alive;         // (L) minutes; negative = never
     int wanted_workers;        // (L) when READY: those that are ON
     mm_worker **workers;       // (L) the list; [worker_slots]
@@ -159,8 +154,7 @@ struct mm_deployment {
     uint64_t loads, hits;      // (L)
     double load_seconds;       // (L) what the last load took
     mm_replica *drained_for;   // (L) that one's load wants this one's memory: new jobs wait
-    mm_error failure;          // (L) while FAILED
-    int64_t failed_ns;         // (L)
+    mm_cool_down cool_down;    // (L) while FAILED, and of the failures before a load
     pthread_cond_t changed;    // state or users changed
 };
 
@@ -192,6 +186,8 @@ struct mm_manager {
     mm_fetch *fetches;            // (L)
     mm_fingerprint *fingerprints; // (L) of models that were loaded once
     mm_job *jobs;                 // (L) all that are not DONE
+
+    mm_events events;
 
     // Service threads start, prepare and deliver submitted jobs.
     mm_job_list service;                       // (L)
@@ -259,13 +255,13 @@ bool mm_deployment_attach_known(mm_job *job, const char *name, const char *revis
 // are answered with `status`. Returns the bytes freed.
 size_t mm_deployment_close_locked(mm_deployment *deployment, mm_status status, const char *message,
                                   int *workers_stopped);
-// From READY, with no work under way, to UNLOADED; the lock is let go of meanwhile. Jobs that wait
-// have it loaded again. Returns the bytes freed.
+// From READY or DRAINING, with no work under way, to ABSENT; the lock is let go of meanwhile. Jobs
+// that wait have it loaded again. Returns the bytes freed.
 size_t mm_deployment_unload_locked(mm_deployment *deployment, int *workers_stopped);
 // Has the jobs that wait go on with a READY deployment.
 void mm_deployment_resume_locked(mm_deployment *deployment);
 void mm_deployment_free(mm_deployment *deployment);
-// INT64_MAX while in use or kept for ever.
+// When it is released or, FAILED, forgotten; INT64_MAX while in use or kept for ever.
 int64_t mm_deployment_expiry_locked(const mm_deployment *deployment);
 // Releases idle deployments whose keep_alive is over; with `zero_only` only those that have none.
 void mm_manager_expire(mm_manager *manager, bool zero_only);
@@ -291,14 +287,6 @@ mm_status mm_memory_reserve_locked(mm_replica *replica, size_t bytes, mm_error *
 void mm_memory_return_locked(mm_replica *replica); // the promise ends
 // After a device refused memory: releases what is idle there and may go; false when nothing was.
 bool mm_memory_evict_idle(mm_manager *manager, const mm_device *device);
-
-// fetch.c
-// Has the job wait for the download of a Hub name, starting it if need be.
-mm_status mm_fetch_attach(mm_job *job, const char *name, const char *revision, mm_error *error);
-void mm_fetch_leave_locked(mm_job *job); // the last one to leave ends the download
-// Answers all that wait for a download of that name with RELEASED; false when there is none.
-bool mm_fetch_release_locked(mm_manager *manager, const char *name);
-void mm_fetches_free(mm_manager *manager); // without the lock, when nothing more comes
 
 // worker.c
 bool mm_workers_set_locked(mm_deployment *deployment, int count); // false: none could be started

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // mm_manager_status: what is loaded and what it takes.
 #include "base/memory.h"
+#include "manager/fetch.h"
 #include "manager/json_text.h"
 #include "manager/state.h"
 
@@ -37,35 +38,46 @@ static bool put_times_locked(mm_buffer *out, const mm_deployment *deployment) {
                                   (unsigned long long)deployment->hits);
 }
 
-static const char *state_name(const mm_deployment *deployment) {
-    return deployment->state == MM_DEPLOYMENT_LOADING   ? "loading"
-           : deployment->state == MM_DEPLOYMENT_CLOSING ? "draining"
-                                                        : "ready";
+static bool put_name(mm_buffer *out, const char *name, const char *revision) {
+    return mm_buffer_puts(out, "{\"model_name\": ") && mm_json_put_string_or_null(out, name) &&
+           mm_buffer_puts(out, ", \"revision\": ") && mm_json_put_string_or_null(out, revision);
 }
 
 static bool put_model_locked(mm_buffer *out, const mm_deployment *deployment) {
-    bool is_directory = deployment->model.kind == MM_NAME_DIRECTORY;
-    return mm_buffer_puts(out, "{\"model_name\": ") &&
-           mm_json_put_string_or_null(out,
-                                      is_directory ? deployment->asked : deployment->model.name) &&
-           mm_buffer_puts(out, ", \"revision\": ") &&
-           mm_json_put_string_or_null(out, deployment->model.commit) &&
+    return put_name(out, mm_deployment_name(deployment), deployment->model.commit) &&
            mm_buffer_printf(out, ", \"device\": \"%s\", \"dtype\": \"%s\", \"state\": \"%s\"",
                             deployment->target.device->name,
                             mm_compute_dtype_name(deployment->target.dtype),
-                            state_name(deployment)) &&
+                            mm_deployment_state_name(deployment->state)) &&
            put_workers_locked(out, deployment) && put_times_locked(out, deployment);
 }
 
-// Only what holds memory, or is about to.
+// A name that becomes a model when its download is over.
+static bool put_fetch_locked(mm_buffer *out, const mm_fetch *fetch) {
+    return put_name(out, fetch->name, fetch->revision) &&
+           mm_buffer_printf(out,
+                            ", \"device\": null, \"dtype\": null, \"state\": \"%s\", "
+                            "\"workers\": 0, \"busy\": 0, \"queued\": %zu, \"bytes\": 0, "
+                            "\"last_used_s\": null, \"expires_in_s\": null, "
+                            "\"keep_alive_minutes\": null, \"loads\": 0, \"hits\": 0}",
+                            mm_deployment_state_name(fetch->state), fetch->waiting.count);
+}
+
+// All but those that are absent, and downloads for those to come.
 static bool put_models_locked(mm_buffer *out, const mm_manager *manager) {
     bool ok = mm_buffer_puts(out, "\"models\": [");
-    bool first = true;
+    const char *comma = "";
     for (const mm_deployment *at = manager->deployments; at && ok; at = at->next) {
-        if (at->state == MM_DEPLOYMENT_UNLOADED || at->state == MM_DEPLOYMENT_FAILED)
+        if (at->state == MM_DEPLOYMENT_ABSENT)
             continue;
-        ok = mm_buffer_puts(out, first ? "" : ", ") && put_model_locked(out, at);
-        first = false;
+        ok = mm_buffer_puts(out, comma) && put_model_locked(out, at);
+        comma = ", ";
+    }
+    for (const mm_fetch *at = manager->fetches; at && ok; at = at->next) {
+        if (!mm_fetch_is_news_locked(at))
+            continue;
+        ok = mm_buffer_puts(out, comma) && put_fetch_locked(out, at);
+        comma = ", ";
     }
     return ok && mm_buffer_putc(out, ']');
 }

@@ -2,6 +2,7 @@
 // What happens to a job before it is queued: the model's name is resolved and its deployment found,
 // then, with the model loaded, the texts become token ids.
 #include "base/memory.h"
+#include "manager/fetch.h"
 #include "manager/state.h"
 
 #include <string.h>
@@ -273,7 +274,7 @@ void mm_job_prepare(mm_job *job) {
     } else if (status) {
         mm_job_finish_locked(job, status, &error);
         mm_job_detach_locked(job);
-    } else if (manager->closing || job->deployment->state != MM_DEPLOYMENT_READY) {
+    } else if (manager->closing || !mm_deployment_works_locked(job->deployment)) {
         mm_job_fail_locked(job, manager->closing ? MM_STATUS_CANCELLED : MM_STATUS_RELEASED,
                            manager->closing ? "the manager is shutting down"
                                             : "the model was released while the request waited");

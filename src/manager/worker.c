@@ -151,7 +151,7 @@ static void *worker_main(void *argument) {
     mm_workplace *own = worker->own;
     pthread_mutex_lock(&manager->lock);
     while (worker->state == MM_WORKER_ON) {
-        bool ready = deployment->state == MM_DEPLOYMENT_READY;
+        bool ready = mm_deployment_works_locked(deployment);
         if (ready && own->threads != share_locked(deployment)) {
             renew_locked(own);
         } else if (ready && mm_turn_jobs_locked(worker) > 0) {

@@ -148,6 +148,9 @@ def test_release_ends_it(hub, mm, repository, session):
     session.send(embedding(NAME, id="waits"))
     while not hub.paths("cdn:"):
         time.sleep(0.01)
+    session.send({"op": "status", "id": "status"})
+    model, = session.get("status")["data"]["models"]
+    assert (model["model_name"], model["state"], model["queued"]) == (NAME, "resolving", 1)
     session.send({"op": "release", "model_name": NAME, "id": "release"})
     assert session.get("release")["data"]["released"] is True
     assert session.get("waits")["error"]["code"] == "RELEASED"
@@ -160,8 +163,12 @@ def test_failure_is_told_to_all_and_cools_down(hub, mm, session):
     error = session.get("second")["error"]
     assert error["code"] == "MODEL_NOT_FOUND" and "tried again in" in error["message"]
     assert len(hub.paths("/revision/")) == 1
+    session.send({"op": "status", "id": "status"})
+    model, = session.get("status")["data"]["models"]
+    assert model["model_name"] == "org/none" and model["state"] == "failed"
+    assert 0 < error["details"]["retry_after_s"] <= 1
     hub.add("org/none", model_files())
-    time.sleep(1.1)
+    time.sleep(error["details"]["retry_after_s"])
     session.send(embedding("org/none", id="third"))
     assert session.get("third")["success"]
 

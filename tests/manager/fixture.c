@@ -29,7 +29,8 @@ static void on_log(mm_log_level level, const char *message, void *payload) {
         nap();
 }
 
-static void open_with(fixture *out, const char *const *settings, mm_clock *clock) {
+static void open_with(fixture *out, const char *const *settings, mm_manager_options *options,
+                      mm_clock *clock) {
     mm_settings *chosen;
     mm_error error = {0};
     assert_ok(mm_settings_create(&chosen, &error), error);
@@ -39,24 +40,33 @@ static void open_with(fixture *out, const char *const *settings, mm_clock *clock
     assert_ok(mm_settings_set(chosen, "embedding_cache.enabled", "false", &error), error);
     for (size_t i = 0; settings && settings[i]; i += 2)
         assert_ok(mm_settings_set(chosen, settings[i], settings[i + 1], &error), error);
-    mm_manager_options options;
-    mm_manager_options_init(&options);
-    options.settings = chosen;
-    options.log = on_log;
-    options.log_payload = out;
-    assert_ok(mm_manager_create_timed(&out->manager, &options, clock, &error), error);
+    options->settings = chosen;
+    options->log = on_log;
+    options->log_payload = out;
+    assert_ok(mm_manager_create_timed(&out->manager, options, clock, &error), error);
     mm_settings_free(chosen);
 }
 
 void fixture_open(fixture *out, const char *const *settings) {
     memset(out, 0, sizeof(*out));
-    open_with(out, settings, &mm_clock_monotonic);
+    mm_manager_options options;
+    mm_manager_options_init(&options);
+    open_with(out, settings, &options, &mm_clock_monotonic);
 }
 
 void fixture_open_by_hand(fixture *out, const char *const *settings) {
+    fixture_open_watched(out, settings, NULL, NULL);
+}
+
+void fixture_open_watched(fixture *out, const char *const *settings, mm_event_callback events,
+                          void *payload) {
     memset(out, 0, sizeof(*out));
+    mm_manager_options options;
+    mm_manager_options_init(&options);
+    options.events = events;
+    options.events_payload = payload;
     hand_clock_init(&out->clock);
-    open_with(out, settings, &out->clock.clock);
+    open_with(out, settings, &options, &out->clock.clock);
 }
 
 void fixture_close(fixture *own) {

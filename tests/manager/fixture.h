@@ -30,6 +30,9 @@ typedef struct fixture {
 void fixture_open(fixture *out, const char *const *settings);
 // The same with a clock that stands still until hand_clock_advance(&out->clock, seconds).
 void fixture_open_by_hand(fixture *out, const char *const *settings);
+// The same, and tells of changes of state.
+void fixture_open_watched(fixture *out, const char *const *settings, mm_event_callback events,
+                          void *payload);
 void fixture_close(fixture *own);
 
 // {"task_type": "embedding", "model_name": model} with one text unless NULL.

@@ -141,31 +141,6 @@ static void test_release(void **state) {
     fixture_close(&own);
 }
 
-// Files that break and are mended: the error comes at once from then on for a moment, and the next
-// try after that loads.
-static void test_failed_load(void **state) {
-    (void)state;
-    fixture own;
-    fixture_open_by_hand(&own, NULL);
-    const char *broken = MM_TESTS_DIR "/golden"; // a directory, but no model
-    mm_request *request = fixture_request(broken, "x");
-    mm_result *result;
-    mm_error error = {0};
-    mm_status first = mm_task(&result, own.manager, request, &error);
-    assert_int_equal(first, MM_STATUS_MODEL_NOT_FOUND);
-    mm_error second = {0};
-    assert_int_equal(mm_task(&result, own.manager, request, &second), first);
-    assert_contains(second.message, "is tried again in");
-    assert_int_equal(atomic_load(&own.errors), 1);
-    hand_clock_advance(&own.clock, 1);
-    assert_int_equal(mm_task(&result, own.manager, request, &second), first);
-    assert_string_equal(second.message, error.message);
-    assert_int_equal(atomic_load(&own.errors), 2);
-    mm_request_free(request);
-    fixture_wait_models(&own, 0);
-    fixture_close(&own);
-}
-
 static void test_preload_setting(void **state) {
     (void)state;
     static const char *const settings[] = {
@@ -183,8 +158,9 @@ static void test_preload_setting(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_status),          cmocka_unit_test(test_workers),
-        cmocka_unit_test(test_release),         cmocka_unit_test(test_failed_load),
+        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_workers),
+        cmocka_unit_test(test_release),
         cmocka_unit_test(test_preload_setting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
