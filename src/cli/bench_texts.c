@@ -46,14 +46,22 @@ static bool write_text(mm_buffer *text, uint64_t *state, uint32_t count) {
     return mm_buffer_putc(text, '.');
 }
 
-mm_status mm_bench_texts(mm_request *request, bool mixed, mm_error *error) {
-    uint64_t state = mixed ? 12 : 11;
-    uint32_t count = mixed ? 300 : 1000;
-    uint32_t shortest = mixed ? 4 : 5, longest = mixed ? 300 : 14;
+static const struct {
+    uint64_t seed;
+    uint32_t count, shortest, longest; // words
+} shapes[] = {
+    [MM_BENCH_SHORT] = {11, 1000, 5, 14},
+    [MM_BENCH_MIXED] = {12, 300, 4, 300},
+    [MM_BENCH_SOURCES] = {13, 8, 60, 200},
+};
+
+mm_status mm_bench_texts(mm_request *request, mm_bench_kind kind, mm_error *error) {
+    uint64_t state = shapes[kind].seed;
+    uint32_t shortest = shapes[kind].shortest, longest = shapes[kind].longest;
     mm_status status = MM_STATUS_OK;
     mm_buffer text;
     mm_buffer_init(&text, 1 << 20);
-    for (uint32_t i = 0; i < count && !status; i++) {
+    for (uint32_t i = 0; i < shapes[kind].count && !status; i++) {
         if (write_text(&text, &state, shortest + draw(&state, longest - shortest + 1)))
             status = mm_request_add_text(request, text.data, text.length, error);
         else

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // mm bench: throughput and latency of a model in this process, and what the machine could do.
-#include "base/clock.h"
-#include "base/json.h"
-#include "base/memory.h"
+#include "cli/bench_generation.h"
 #include "cli/bench_texts.h"
-#include "cli/input.h"
+#include "cli/bench_times.h"
 #include "cli/options.h"
 #include "cli/output.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { WARM_QUERIES = 20 };
@@ -18,7 +15,7 @@ typedef struct bench_arguments {
     const char *generate;
     const char *text;
     int64_t threads, rounds, queries;
-    bool peak, json;
+    bool generation, peak, json;
 } bench_arguments;
 
 static const char default_query[] =
@@ -58,14 +55,20 @@ static const mm_option options[] = {
      .argument = "R",
      .minimum = 0,
      .maximum = 1000000,
-     .help = "How often all texts are run; the median counts. Default: 5."},
+     .help = "How often all texts are run; the median counts. Default: 5, with --generation 3."},
     {.name = "queries",
      .kind = MM_OPTION_INTEGER,
      FIELD(queries),
      .argument = "Q",
      .minimum = 0,
      .maximum = 1000000,
-     .help = "How often the single text is run. Default: 200."},
+     .help = "How often the single text is run. Default: 200, with --generation 20."},
+    {.name = "generation",
+     .kind = MM_OPTION_SWITCH,
+     FIELD(generation),
+     .help = "Measure text generation: the time to the first token of the single text, and tokens "
+             "a second, for it alone and for several together, with 1 beam and with 4. Each text "
+             "gets 64 tokens. --num-beams and --max-new-tokens change that."},
     {.name = "peak",
      .kind = MM_OPTION_SWITCH,
      FIELD(peak),
@@ -74,118 +77,25 @@ static const mm_option options[] = {
 };
 #undef FIELD
 
-typedef struct bench_times {
-    double *milliseconds; // sorted
-    size_t count;
-    size_t texts, tokens;
-    double load_ms;
-    char device[32], dtype[16];
-} bench_times;
-
-static int compare_times(const void *a, const void *b) {
-    double left = *(const double *)a, right = *(const double *)b;
-    return (left > right) - (left < right);
-}
-
-// The smallest measured time that `share` of all times do not exceed.
-static double quantile(const bench_times *times, double share) {
-    if (!times->count)
-        return 0;
-    size_t index = (size_t)(share * (double)times->count);
-    return times->milliseconds[index < times->count ? index : times->count - 1];
-}
-
-static double median(const bench_times *times) {
-    size_t half = times->count / 2;
-    if (!times->count)
-        return 0;
-    if (times->count % 2)
-        return times->milliseconds[half];
-    return (times->milliseconds[half - 1] + times->milliseconds[half]) / 2;
-}
-
-static mm_status run_once(bench_times *times, mm_manager *manager, const mm_request *request,
-                          double *milliseconds, mm_error *error) {
-    mm_result *result;
-    int64_t start = mm_clock_now_ns();
-    mm_status status = mm_task(&result, manager, request, error);
-    *milliseconds = (double)(mm_clock_now_ns() - start) / 1e6;
-    if (status)
-        return status;
-    mm_timing timing;
-    mm_result_timing(result, &timing);
-    times->load_ms = timing.load_ms;
-    times->texts = mm_result_count(result);
-    times->tokens = 0;
-    for (size_t i = 0; i < times->texts; i++)
-        times->tokens += mm_result_tokens(result, i);
-    (void)snprintf(times->device, sizeof(times->device), "%s", mm_result_device(result));
-    (void)snprintf(times->dtype, sizeof(times->dtype), "%s", mm_result_dtype(result));
-    mm_result_free(result);
-    return MM_STATUS_OK;
-}
-
-static mm_status measure(bench_times *times, mm_manager *manager, const mm_request *request,
-                         size_t warm, size_t count, mm_error *error) {
-    double ignored, load_ms = 0;
-    if (!count)
-        return MM_STATUS_OK;
-    if (!(times->milliseconds = mm_calloc(count, sizeof(double))))
-        return mm_fail_memory(error, "the measured times");
-    mm_status status = MM_STATUS_OK;
-    for (size_t i = 0; i < warm && !status; i++) {
-        status = run_once(times, manager, request, &ignored, error);
-        load_ms = i == 0 ? times->load_ms : load_ms;
-    }
-    for (size_t i = 0; i < count && !status; i++)
-        status = run_once(times, manager, request, &times->milliseconds[times->count++], error);
-    if (!status)
-        qsort(times->milliseconds, times->count, sizeof(double), compare_times);
-    times->load_ms = load_ms;
-    return status;
-}
-
-static mm_status read_texts(mm_request *request, const char *path, mm_error *error) {
-    mm_input input;
-    if (!mm_input_open(&input, path, error))
-        return error->status;
-    char *line;
-    size_t length;
-    int got;
-    mm_status status = MM_STATUS_OK;
-    while (!status && (got = mm_input_line(&input, &line, &length, error)) != 0)
-        status = got < 0 ? error->status : mm_request_add_text(request, line, length, error);
-    mm_input_close(&input);
-    return status;
-}
-
-static json_t *throughput_report(const bench_times *times) {
-    double seconds = median(times) / 1e3;
+static json_t *throughput_report(const mm_bench_times *times) {
+    double seconds = mm_bench_median(times) / 1e3;
     if (!times->count)
         return json_null();
     return json_pack("{s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "texts", (json_int_t)times->texts,
                      "tokens", (json_int_t)times->tokens, "rounds", (json_int_t)times->count,
-                     "seconds_median", seconds, "seconds_best", quantile(times, 0) / 1e3,
+                     "seconds_median", seconds, "seconds_best", mm_bench_quantile(times, 0) / 1e3,
                      "texts_per_second", (double)times->texts / seconds, "tokens_per_second",
                      (double)times->tokens / seconds);
 }
 
-static json_t *query_report(const bench_times *times, const char *text) {
-    if (!times->count)
-        return json_null();
-    return json_pack("{s:s, s:I, s:I, s:f, s:f, s:f}", "text", text, "tokens",
-                     (json_int_t)times->tokens, "count", (json_int_t)times->count, "median_ms",
-                     median(times), "p90_ms", quantile(times, 0.9), "best_ms", quantile(times, 0));
-}
-
-static json_t *report(const char *model, const bench_arguments *arguments, const bench_times *all,
-                      const bench_times *one) {
-    const bench_times *first = all->count ? all : one;
+static json_t *report(const char *model, const bench_arguments *arguments,
+                      const mm_bench_times *all, const mm_bench_times *one) {
+    const mm_bench_times *first = all->count ? all : one;
     json_t *threads = arguments->threads ? json_integer(arguments->threads) : json_null();
     return json_pack("{s:s, s:s, s:s, s:o, s:f, s:o, s:o}", "model", model, "device", first->device,
                      "dtype", first->dtype, "threads", threads, "load_ms", first->load_ms,
                      "throughput", throughput_report(all), "query",
-                     query_report(one, arguments->text));
+                     mm_bench_query_report(one, arguments->text));
 }
 
 static void print_for_people(const json_t *object) {
@@ -211,24 +121,9 @@ static void print_for_people(const json_t *object) {
 #undef INTEGER
 }
 
-static int print_report(json_t *object, bool as_json) {
-    mm_buffer text;
-    mm_buffer_init(&text, SIZE_MAX / 4);
-    bool complete = mm_output_json(&text, object, JSON_REAL_PRECISION(6));
-    if (!complete)
-        mm_complain("out of memory");
-    else if (as_json)
-        mm_output_line(text.data);
-    else
-        print_for_people(object);
-    mm_buffer_free(&text);
-    json_decref(object);
-    return complete ? MM_EXIT_OK : MM_EXIT_FAILED;
-}
-
 static int bench_model(const mm_invocation *line, const bench_arguments *arguments) {
     const char *model = line->words[0];
-    bench_times all = {0}, one = {0};
+    mm_bench_times all = {0}, one = {0};
     mm_manager *manager = NULL;
     mm_request *texts = NULL, *query = NULL;
     mm_error error = {0};
@@ -238,8 +133,9 @@ static int bench_model(const mm_invocation *line, const bench_arguments *argumen
         !mm_invocation_manager(&manager, &status, line))
         goto done;
     bool mixed = arguments->generate && strcmp(arguments->generate, "mixed") == 0;
-    mm_status failed = arguments->texts ? read_texts(texts, arguments->texts, &error)
-                                        : mm_bench_texts(texts, mixed, &error);
+    mm_bench_kind kind = mixed ? MM_BENCH_MIXED : MM_BENCH_SHORT;
+    mm_status failed = arguments->texts ? mm_bench_read_texts(texts, arguments->texts, &error)
+                                        : mm_bench_texts(texts, kind, &error);
     // What the cache knows is not measured.
     if (!failed)
         failed = mm_request_set_boolean(texts, "use_cache", false, &error);
@@ -248,18 +144,20 @@ static int bench_model(const mm_invocation *line, const bench_arguments *argumen
     if (!failed)
         failed = mm_request_add_text(query, arguments->text, SIZE_MAX, &error);
     if (!failed)
-        failed = measure(&all, manager, texts, 1, (size_t)arguments->rounds, &error);
+        failed = mm_bench_measure(&all, manager, texts, 1, (size_t)arguments->rounds, &error);
     if (!failed)
-        failed = measure(&one, manager, query, WARM_QUERIES, (size_t)arguments->queries, &error);
+        failed = mm_bench_measure(&one, manager, query, WARM_QUERIES, (size_t)arguments->queries,
+                                  &error);
     if (failed) {
         status = mm_output_failure(&error, arguments->json);
         mm_output_hint(&error, model);
     } else {
-        status = print_report(report(model, arguments, &all, &one), arguments->json);
+        status =
+            mm_bench_print(report(model, arguments, &all, &one), arguments->json, print_for_people);
     }
 done:
-    mm_free(all.milliseconds);
-    mm_free(one.milliseconds);
+    mm_bench_times_free(&all);
+    mm_bench_times_free(&one);
     mm_request_free(texts);
     mm_request_free(query);
     mm_manager_free(manager);
@@ -296,8 +194,33 @@ static int bench_peak(const mm_invocation *line, const bench_arguments *argument
     return MM_EXIT_OK;
 }
 
+// What is left to its default, and what cannot be together.
+static int settle_arguments(bench_arguments *arguments, const mm_invocation *line) {
+    const mm_command *command = line->command;
+    // Who names only a query is interested in that alone.
+    bool only_query = arguments->text && !arguments->texts && !arguments->generate;
+    if (arguments->rounds < 0)
+        arguments->rounds = arguments->generation ? 3 : only_query ? 0 : 5;
+    if (arguments->queries < 0)
+        arguments->queries = arguments->generation ? 20 : 200;
+    if (!arguments->text)
+        arguments->text = default_query;
+    if (arguments->peak)
+        return line->word_count ? mm_usage_error(command, "--peak takes no model") : MM_EXIT_OK;
+    if (line->word_count != 1)
+        return mm_usage_error(command, line->word_count ? "one model at a time" : "no model");
+    if (arguments->texts && arguments->generate)
+        return mm_usage_error(command, "--texts and --generate exclude each other");
+    if (arguments->generation && arguments->generate)
+        return mm_usage_error(command, "--generate makes up texts for embeddings, not for "
+                                       "--generation; --texts FILE brings others");
+    if (arguments->rounds == 0 && arguments->queries == 0)
+        return mm_usage_error(command, "nothing to measure: no rounds and no queries");
+    return MM_EXIT_OK;
+}
+
 static int run(const mm_command *command, int argc, char **argv) {
-    bench_arguments arguments = {.rounds = -1, .queries = 200};
+    bench_arguments arguments = {.rounds = -1, .queries = -1};
     mm_invocation line;
     int status;
     if (!mm_invocation_read(&line, &status, command, &arguments, argc, argv))
@@ -307,24 +230,16 @@ static int run(const mm_command *command, int argc, char **argv) {
         (void)snprintf(threads, sizeof(threads), "%lld", (long long)arguments.threads);
         mm_invocation_set(&line, "cpu_threads", threads);
     }
-    // Who names only a query is interested in that alone.
-    bool only_query = arguments.text && !arguments.texts && !arguments.generate;
-    if (arguments.rounds < 0)
-        arguments.rounds = only_query ? 0 : 5;
-    if (!arguments.text)
-        arguments.text = default_query;
-    if (arguments.peak && line.word_count)
-        status = mm_usage_error(command, "--peak takes no model");
-    else if (arguments.peak)
-        status = bench_peak(&line, &arguments);
-    else if (line.word_count != 1)
-        status = mm_usage_error(command, line.word_count ? "one model at a time" : "no model");
-    else if (arguments.texts && arguments.generate)
-        status = mm_usage_error(command, "--texts and --generate exclude each other");
-    else if (arguments.rounds == 0 && arguments.queries == 0)
-        status = mm_usage_error(command, "nothing to measure: no rounds and no queries");
-    else
-        status = bench_model(&line, &arguments);
+    status = settle_arguments(&arguments, &line);
+    const mm_bench_plan plan = {.texts = arguments.texts,
+                                .text = arguments.text,
+                                .rounds = arguments.rounds,
+                                .queries = arguments.queries,
+                                .json = arguments.json};
+    if (status == MM_EXIT_OK)
+        status = arguments.peak         ? bench_peak(&line, &arguments)
+                 : arguments.generation ? mm_bench_generation(&line, &plan)
+                                        : bench_model(&line, &arguments);
     mm_invocation_free(&line);
     return status;
 }
@@ -333,20 +248,23 @@ const mm_command mm_command_bench = {
     .name = "bench",
     .summary = "Measure a model's speed, or the machine's",
     .synopsis = "MODEL [--generate short|mixed] [--texts FILE] [--threads N] [options]\n"
+                "MODEL --generation [--num-beams N] [--max-new-tokens N] [options]\n"
                 "--peak [--threads N] [--json]",
     .description =
         "Loads MODEL into this process, runs all texts in one request a few times, then one short\n"
         "text many times, and prints texts and tokens a second and the latency's median and 90th\n"
-        "percentile. The embedding cache is off. With --peak it prints what the machine reaches "
-        "in\n"
-        "plain matrix products and in reading memory: the limit to compare with.",
+        "percentile. The embedding cache is off. With --generation the model writes: printed are\n"
+        "the time to the first token and tokens a second, for each number of beams. With --peak\n"
+        "it prints what the machine reaches in plain matrix products and in reading memory: the\n"
+        "limit to compare with.",
     .examples = "  mm bench ./all-MiniLM-L6-v2\n"
                 "  mm bench ./all-MiniLM-L6-v2 --generate mixed --threads 2 --dtype bf16\n"
                 "  mm bench ./all-MiniLM-L6-v2 --texts texts.txt --rounds 3 --json\n"
+                "  mm bench ./flan-t5-small --generation --max-new-tokens 32\n"
                 "  mm bench --peak\n",
     .options = options,
     .option_count = sizeof(options) / sizeof(options[0]),
-    .tasks = MM_TASK_EMBEDDING,
-    .without = "id use_cache keep_alive priority return_ids timeout_ms",
+    .tasks = MM_TASK_EMBEDDING | MM_TASK_TEXT_GENERATION,
+    .without = "id min_new_tokens use_cache keep_alive priority return_ids timeout_ms",
     .run = run,
 };

@@ -51,6 +51,40 @@ def test_bench_of_a_query_alone(mm, model):
     assert b"nothing to measure" in mm("bench", model, "--text", "a", "--queries", "0", status=2).stderr
 
 
+def test_bench_of_generation(mm, writer):
+    (mm.folder / "texts.txt").write_text("one\ntwo words\n")
+    words = ["bench", writer, "--generation", "--texts", "texts.txt", "--text", "a cat", "--rounds", "2", "--queries", "3",
+             "--max-new-tokens", "7", "--device", "cpu"]
+    (report,) = lines_of(mm(*words, "--json"))
+    assert report["device"] == "cpu" and report["dtype"] == "f32" and report["load_ms"] > 0
+    assert [found["beams"] for found in report["generation"]] == [1, 4]
+    for found in report["generation"]:
+        first, one, all_texts = found["first_token"], found["one_text"], found["all_texts"]
+        assert first["text"] == "a cat" and first["count"] == 3
+        assert 0 < first["best_ms"] <= first["median_ms"] <= first["p90_ms"]
+        assert one["texts"] == 1 and one["tokens"] == 7 and one["rounds"] == 2 and one["source_tokens"] == first["tokens"]
+        assert all_texts["texts"] == 2 and all_texts["tokens"] == 14 and all_texts["tokens_per_second"] > 0
+    (report,) = lines_of(mm(*words, "--num-beams", "3", "--threads", "1", "--json"))
+    assert [found["beams"] for found in report["generation"]] == [3] and report["threads"] == 1
+    said = mm(*words, "--num-beams", "1").stdout.decode()
+    assert "1 beam\n" in said and "first token after" in said and "(2 texts, " in said and ", 14 written" in said
+
+
+def test_bench_of_generation_makes_up_texts(mm, writer):
+    (report,) = lines_of(mm("bench", writer, "--generation", "--rounds", "1", "--queries", "0", "--num-beams", "1",
+                            "--max-new-tokens", "1", "--json"))
+    assert report["generation"][0]["first_token"] is None and report["generation"][0]["all_texts"]["texts"] == 8
+
+
+def test_bench_of_generation_refuses(mm, model, writer):
+    (result,) = lines_of(mm("bench", model, "--generation", "--json", status=1))
+    assert result["error"]["code"] == "INVALID_TASK_TYPE"
+    (result,) = lines_of(mm("bench", model, "--num-beams", "2", "--queries", "1", "--rounds", "0", "--json", status=1))
+    assert result["error"]["code"] == "INVALID_PARAMETER"
+    assert b"for embeddings" in mm("bench", writer, "--generation", "--generate", "short", status=2).stderr
+    assert b"num_beams" in mm("bench", writer, "--generation", "--num-beams", "none", status=2).stderr
+
+
 def test_bench_failures(mm, model):
     (result,) = lines_of(mm("bench", "./missing", "--json", status=1))
     assert result["error"]["code"] == "MODEL_NOT_FOUND"
