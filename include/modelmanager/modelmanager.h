@@ -130,6 +130,11 @@ typedef struct mm_release_info {
 // its struct_size must be set.
 MM_API mm_status mm_model_release(mm_manager *manager, const char *model_name,
                                   mm_release_info *info, mm_error *error);
+// Answers all that waits for the model, also for its download or its load, with CANCELLED and
+// {"reason": reason} as details; what runs goes on. `dropped` (may be NULL) is how many those were;
+// 0 for a model that nobody waits for, which is no error. `reason` may be NULL; a long one is cut.
+MM_API mm_status mm_queue_drop(mm_manager *manager, const char *model_name, const char *reason,
+                               size_t *dropped, mm_error *error);
 // Status of models, devices and cache as a JSON object (DESIGN: status). Free with mm_text_free.
 MM_API mm_status mm_manager_status(char **out, mm_manager *manager, mm_error *error);
 
@@ -231,8 +236,9 @@ MM_API void
 mm_job_free(mm_job *job); // drops the handle; does not cancel; callable from the callback
 
 // One JSON request to one JSON Result: {"success": true, "data": {...}} or {"success": false,
-// "error": {...}}. Also takes "op": "task" (default), "release", "status". *out is always set and
-// NUL-terminated, unless memory is out; free with mm_text_free. Returns the status in the Result.
+// "error": {...}}. Also takes "op": "task" (default), "release", "drop_queue", "status". *out is
+// always set and NUL-terminated, unless memory is out; free with mm_text_free. Returns the status
+// in the Result.
 MM_API mm_status mm_task_json(char **out, mm_manager *manager, const char *json, size_t length);
 
 MM_API void mm_text_free(char *text);

@@ -13,13 +13,15 @@ void mm_text_free(char *text) {
 
 // ---- Operations --------------------------------------------------------------------------------
 
-// Members that an operation other than `task` may have.
-static mm_status check_members(const json_t *object, bool takes_model, mm_error *error) {
+// Members that an operation other than `task` may have: `op`, `id` and those of the list.
+static mm_status check_members(const json_t *object, const char *const *allowed, mm_error *error) {
     json_t *members = (json_t *)(uintptr_t)object; // jansson's iterator wants it not const
     for (void *at = json_object_iter(members); at; at = json_object_iter_next(members, at)) {
         const char *name = json_object_iter_key(at);
-        if (strcmp(name, "op") == 0 || strcmp(name, "id") == 0 ||
-            (takes_model && strcmp(name, "model_name") == 0))
+        bool known = strcmp(name, "op") == 0 || strcmp(name, "id") == 0;
+        for (size_t i = 0; allowed[i] && !known; i++)
+            known = strcmp(name, allowed[i]) == 0;
+        if (known)
             continue;
         mm_status status =
             mm_fail(error, MM_STATUS_INVALID_PARAMETER, "this op has no parameter \"%.64s\"", name);
@@ -27,6 +29,27 @@ static mm_status check_members(const json_t *object, bool takes_model, mm_error 
         return status;
     }
     return MM_STATUS_OK;
+}
+
+// A member that is a string without U+0000; NULL when it is not there.
+static mm_status read_text(const char **out, const json_t *object, const char *name,
+                           mm_error *error) {
+    const json_t *value = json_object_get(object, name);
+    *out = json_string_value(value);
+    if (!value || (*out && strlen(*out) == json_string_length(value)))
+        return MM_STATUS_OK;
+    mm_status status = mm_fail(error, MM_STATUS_INVALID_PARAMETER, "%s must be a string", name);
+    mm_parameter_details(error, name);
+    return status;
+}
+
+static mm_status read_model_name(const char **out, const json_t *object, mm_error *error) {
+    mm_status status = read_text(out, object, "model_name", error);
+    if (!status && !*out) {
+        status = mm_fail(error, MM_STATUS_INVALID_REQUEST, "model_name is missing");
+        mm_error_details(error, "{\"field\": \"model_name\"}");
+    }
+    return status;
 }
 
 // Opens {"id": ..., "success": true, "data": .
@@ -58,36 +81,49 @@ static mm_status run_task(mm_buffer *out, mm_manager *manager, const json_t *obj
 
 static mm_status run_release(mm_buffer *out, mm_manager *manager, const json_t *object,
                              mm_error *error) {
-    const json_t *name = json_object_get(object, "model_name");
-    mm_status status = check_members(object, true, error);
-    if (!status && !name) {
-        status = mm_fail(error, MM_STATUS_INVALID_REQUEST, "model_name is missing");
-        mm_error_details(error, "{\"field\": \"model_name\"}");
-    }
-    if (!status &&
-        (!json_is_string(name) || strlen(json_string_value(name)) != json_string_length(name))) {
-        status = mm_fail(error, MM_STATUS_INVALID_PARAMETER, "model_name must be a string");
-        mm_parameter_details(error, "model_name");
-    }
+    static const char *const allowed[] = {"model_name", NULL};
+    const char *name;
+    mm_status status = check_members(object, allowed, error);
+    if (!status)
+        status = read_model_name(&name, object, error);
     mm_release_info info = {.struct_size = sizeof(info)};
     if (!status)
-        status = mm_model_release(manager, json_string_value(name), &info, error);
+        status = mm_model_release(manager, name, &info, error);
     if (status)
         return status;
     bool ok = put_head(out, json_object_get(object, "id")) &&
               mm_buffer_printf(out, "\"success\": true, \"data\": {\"released\": %s, ",
                                info.released ? "true" : "false") &&
-              mm_buffer_puts(out, "\"model_name\": ") &&
-              mm_json_put_string_or_null(out, json_string_value(name)) &&
+              mm_buffer_puts(out, "\"model_name\": ") && mm_json_put_string_or_null(out, name) &&
               mm_buffer_printf(out, ", \"workers_stopped\": %d, \"freed_bytes\": %llu}}",
                                info.workers_stopped, (unsigned long long)info.freed_bytes);
     return ok ? MM_STATUS_OK : mm_fail_memory(error, "the text of a Result");
 }
 
+static mm_status run_drop_queue(mm_buffer *out, mm_manager *manager, const json_t *object,
+                                mm_error *error) {
+    static const char *const allowed[] = {"model_name", "reason", NULL};
+    const char *name, *reason;
+    size_t dropped;
+    mm_status status = check_members(object, allowed, error);
+    if (!status)
+        status = read_model_name(&name, object, error);
+    if (!status)
+        status = read_text(&reason, object, "reason", error);
+    if (!status)
+        status = mm_queue_drop(manager, name, reason, &dropped, error);
+    if (status)
+        return status;
+    bool ok = put_head(out, json_object_get(object, "id")) &&
+              mm_buffer_printf(out, "\"success\": true, \"data\": {\"dropped\": %zu}}", dropped);
+    return ok ? MM_STATUS_OK : mm_fail_memory(error, "the text of a Result");
+}
+
 static mm_status run_status(mm_buffer *out, mm_manager *manager, const json_t *object,
                             mm_error *error) {
+    static const char *const allowed[] = {NULL};
     char *text = NULL;
-    mm_status status = check_members(object, false, error);
+    mm_status status = check_members(object, allowed, error);
     if (!status)
         status = mm_manager_status(&text, manager, error);
     if (!status && !(put_head(out, json_object_get(object, "id")) &&
@@ -106,10 +142,12 @@ static mm_status dispatch(mm_buffer *out, mm_manager *manager, const json_t *obj
         return run_task(out, manager, object, error);
     if (name && strcmp(name, "release") == 0)
         return run_release(out, manager, object, error);
+    if (name && strcmp(name, "drop_queue") == 0)
+        return run_drop_queue(out, manager, object, error);
     if (name && strcmp(name, "status") == 0)
         return run_status(out, manager, object, error);
-    mm_status status =
-        mm_fail(error, MM_STATUS_INVALID_REQUEST, "op must be \"task\", \"release\" or \"status\"");
+    mm_status status = mm_fail(error, MM_STATUS_INVALID_REQUEST,
+                               "op must be \"task\", \"release\", \"drop_queue\" or \"status\"");
     mm_error_details(error, "{\"field\": \"op\"}");
     return status;
 }

@@ -113,14 +113,10 @@ static mm_status attach_locked(mm_job *job, mm_deployment *deployment, mm_error 
         return mm_fail(error, MM_STATUS_CANCELLED, "the manager is shutting down");
     int64_t now = mm_manager_now(manager);
     mm_status status = mm_cool_down_check(&deployment->cool_down, "loading", now, error);
-    if (status)
-        return status;
-    size_t limit = (size_t)mm_settings_integer(manager->settings, MM_SETTING_QUEUE_LIMIT_INDEX);
-    if (deployment->waiting.count >= limit)
-        return mm_fail(error, MM_STATUS_QUEUE_FULL,
-                       "%zu requests wait for %.100s to load already (worker_pool.queue_limit)",
-                       deployment->waiting.count, deployment->asked);
-    status = apply_locked(deployment, job->request, error);
+    if (!status && deployment->waiting.count > 0)
+        status = mm_deployment_room_locked(deployment, error);
+    if (!status)
+        status = apply_locked(deployment, job->request, error);
     if (status)
         return status;
     job->deployment = deployment;
@@ -319,8 +315,8 @@ void mm_manager_expire(mm_manager *manager, bool zero_only) {
 
 // ---- Release by name ---------------------------------------------------------------------------
 
-static bool goes_by(const mm_deployment *deployment, mm_name_kind kind, const char *name,
-                    const char *real) {
+bool mm_deployment_goes_by(const mm_deployment *deployment, mm_name_kind kind, const char *name,
+                           const char *real) {
     if (strcmp(deployment->asked, name) == 0)
         return true;
     const char *own = deployment->model.name;
@@ -339,7 +335,7 @@ static mm_deployment *unlink_locked(mm_manager *manager, mm_name_kind kind, cons
     mm_deployment *found = NULL;
     for (mm_deployment **at = &manager->deployments; *at;) {
         mm_deployment *deployment = *at;
-        if (goes_by(deployment, kind, name, real)) {
+        if (mm_deployment_goes_by(deployment, kind, name, real)) {
             *at = deployment->next;
             deployment->next = found;
             found = deployment;

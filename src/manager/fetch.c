@@ -187,14 +187,10 @@ static mm_status wait_locked(mm_job *job, const char *name, const char *revision
         return mm_fail(error, MM_STATUS_CANCELLED, "the manager is shutting down");
     mm_fetch *fetch;
     mm_status status = get_locked(&fetch, manager, name, revision, error);
+    if (!status)
+        status = mm_download_room_locked(manager, name, fetch->waiting.count, error);
     if (status)
         return status;
-    size_t limit = (size_t)mm_settings_integer(manager->settings, MM_SETTING_QUEUE_LIMIT_INDEX);
-    if (fetch->waiting.count >= limit)
-        return mm_fail(error, MM_STATUS_QUEUE_FULL,
-                       "%zu requests wait for the download of %.100s already "
-                       "(worker_pool.queue_limit)",
-                       fetch->waiting.count, name);
     job->fetch = fetch;
     job->fetching_ns = mm_manager_now(manager);
     job->state = MM_JOB_FETCHING;

@@ -3,6 +3,8 @@
 
 #include "manager/state.h"
 
+#include <math.h>
+
 // ---- Lists -------------------------------------------------------------------------------------
 
 void mm_job_list_push(mm_job_list *list, mm_job *job) {
@@ -79,4 +81,34 @@ void mm_queue_lift(mm_queue *queue, mm_job *job) {
     job->is_bulk = false;
     if (is_queued)
         mm_queue_push(queue, job);
+}
+
+// ---- How fast it is served ---------------------------------------------------------------------
+
+static const double memory_s = 60;
+
+void mm_service_rate_begin(mm_service_rate *rate, int64_t now_ns) {
+    if (rate->running++ == 0)
+        rate->since_ns = now_ns;
+}
+
+void mm_service_rate_end(mm_service_rate *rate, int64_t now_ns) {
+    rate->seconds += (double)(now_ns - rate->since_ns) * 1e-9;
+    rate->since_ns = now_ns;
+    rate->jobs++;
+    rate->running--;
+    if (rate->seconds > memory_s) {
+        rate->seconds /= 2;
+        rate->jobs /= 2;
+    }
+}
+
+int64_t mm_service_rate_seconds(const mm_service_rate *rate, size_t jobs, int64_t now_ns) {
+    double seconds = rate->seconds, done = rate->jobs;
+    if (rate->running > 0)
+        seconds += (double)(now_ns - rate->since_ns) * 1e-9;
+    if (done == 0) // the first ones are still at it: they need that long at least
+        done = (double)rate->running;
+    double needed = done > 0 ? ceil((double)jobs * seconds / done) : 1;
+    return (int64_t)fmin(fmax(needed, 1), 3600);
 }

@@ -7,6 +7,8 @@
 
 #include "modelmanager/modelmanager.h"
 
+#include <stdint.h>
+
 // Linked through the jobs, so a job is in one list at a time.
 typedef struct mm_job_list {
     mm_job *first, *last;
@@ -36,5 +38,18 @@ void mm_queue_remove(mm_queue *queue, mm_job *job);
 size_t mm_queue_take(mm_queue *queue, mm_job **out, size_t most, size_t room);
 // Work that interactive work waits for ceases to be bulk, wherever it is on its way.
 void mm_queue_lift(mm_queue *queue, mm_job *job);
+
+// How fast a deployment answers, measured while any job runs; what lies more than some minutes of
+// work back counts little.
+typedef struct mm_service_rate {
+    size_t running;
+    int64_t since_ns;     // while any runs: what went before is counted
+    double seconds, jobs; // so many jobs in that time
+} mm_service_rate;
+
+void mm_service_rate_begin(mm_service_rate *rate, int64_t now_ns); // a job begins to run
+void mm_service_rate_end(mm_service_rate *rate, int64_t now_ns);
+// How long so many jobs will take, in whole seconds from 1 to 3600; 1 where nothing is known.
+int64_t mm_service_rate_seconds(const mm_service_rate *rate, size_t jobs, int64_t now_ns);
 
 #endif

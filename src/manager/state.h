@@ -148,6 +148,7 @@ struct mm_deployment {
     size_t users;              // (L) jobs that hold it
     mm_job_list waiting;       // (L) for the load
     mm_queue queue;            // (L)
+    mm_service_rate rate;      // (L)
     pthread_t loader;          // (L)
     bool has_loader;           // (L) to be joined
     int64_t last_used_ns;      // (L)
@@ -261,6 +262,9 @@ size_t mm_deployment_unload_locked(mm_deployment *deployment, int *workers_stopp
 // Has the jobs that wait go on with a READY deployment.
 void mm_deployment_resume_locked(mm_deployment *deployment);
 void mm_deployment_free(mm_deployment *deployment);
+// `real` is the path of a directory that exists, else NULL.
+bool mm_deployment_goes_by(const mm_deployment *deployment, mm_name_kind kind, const char *name,
+                           const char *real);
 // When it is released or, FAILED, forgotten; INT64_MAX while in use or kept for ever.
 int64_t mm_deployment_expiry_locked(const mm_deployment *deployment);
 // Releases idle deployments whose keep_alive is over; with `zero_only` only those that have none.
@@ -295,6 +299,14 @@ void mm_workers_join(mm_deployment *deployment); // without the lock, after stop
 void mm_workers_free(mm_deployment *deployment); // after joining
 int mm_workers_on_locked(const mm_deployment *deployment);
 void mm_workers_wake_locked(mm_deployment *deployment); // their deployment has changed
+
+// refusals.c
+size_t mm_deployment_queued_locked(const mm_deployment *deployment); // that wait for load or worker
+// QUEUE_FULL when one more would be too many.
+mm_status mm_deployment_room_locked(const mm_deployment *deployment, mm_error *error);
+mm_status mm_download_room_locked(const mm_manager *manager, const char *name, size_t queued,
+                                  mm_error *error);
+void mm_job_queue_timeout_locked(mm_job *job); // answers a QUEUED job
 
 // turns.c
 // A job was queued or has become nobody's: gives an idle worker a turn, if there is one.

@@ -15,7 +15,7 @@ static bool put_workers_locked(mm_buffer *out, const mm_deployment *deployment) 
     int busy = 0;
     for (int i = 0; i < deployment->worker_slots; i++)
         busy += deployment->workers[i]->running > 0;
-    size_t queued = deployment->waiting.count + mm_queue_count(&deployment->queue);
+    size_t queued = mm_deployment_queued_locked(deployment);
     return mm_buffer_printf(out, ", \"workers\": %d, \"busy\": %d, \"queued\": %zu, \"bytes\": %zu",
                             mm_workers_on_locked(deployment), busy, queued,
                             mm_replicas_bytes_locked(deployment));

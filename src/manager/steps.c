@@ -241,15 +241,11 @@ static mm_status prepare(mm_job *job, mm_error *error) {
 static void enqueue_locked(mm_job *job) {
     mm_manager *manager = job->manager;
     mm_deployment *deployment = job->deployment;
-    size_t limit = (size_t)mm_settings_integer(manager->settings, MM_SETTING_QUEUE_LIMIT_INDEX);
-    size_t queued = mm_queue_count(&deployment->queue);
-    if (queued >= limit) {
-        mm_error error = {0};
-        (void)mm_fail(&error, MM_STATUS_QUEUE_FULL,
-                      "%zu requests wait for %.100s already (worker_pool.queue_limit); try again "
-                      "later",
-                      queued, deployment->asked);
-        mm_job_finish_locked(job, MM_STATUS_QUEUE_FULL, &error);
+    bool was_let_in = job->waiting_ns > 0 || job->queued_ns > 0; // to wait for the load, or before
+    mm_error error = {0};
+    mm_status status = was_let_in ? MM_STATUS_OK : mm_deployment_room_locked(deployment, &error);
+    if (status) {
+        mm_job_finish_locked(job, status, &error);
         mm_job_detach_locked(job);
         return;
     }

@@ -16,9 +16,7 @@ static int64_t end_jobs_locked(mm_manager *manager, int64_t now) {
             mm_job_fail_locked(job, MM_STATUS_TIMEOUT,
                                "the request took longer than its timeout_ms");
         } else if (job->state == MM_JOB_QUEUED && job->queue_deadline_ns <= now) {
-            mm_job_fail_locked(job, MM_STATUS_QUEUE_TIMEOUT,
-                               "the request waited longer than worker_pool.queue_timeout for a "
-                               "worker; try again later, or ask for more workers");
+            mm_job_queue_timeout_locked(job);
         } else {
             next = earlier(next, job->deadline_ns);
             if (job->state == MM_JOB_QUEUED)

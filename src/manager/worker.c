@@ -42,11 +42,12 @@ static mm_status make_session(mm_workplace *own, int threads, mm_error *error) {
 // ---- Runs --------------------------------------------------------------------------------------
 
 static void begin_locked(mm_worker *worker, mm_job *job) {
+    job->running_ns = mm_manager_now(job->manager);
     worker->running++;
+    mm_service_rate_begin(&worker->deployment->rate, job->running_ns);
     worker->rows_taken += job->kind->rows(job);
     job->state = MM_JOB_RUNNING;
     job->owned = true;
-    job->running_ns = mm_manager_now(job->manager);
     mm_job_retain(job);
 }
 
@@ -89,6 +90,7 @@ void mm_task_run_done(const mm_task_run *run, mm_job *job, mm_status status,
     result->timing.total_ms = (double)(ended - job->started_ns) * 1e-6;
     pthread_mutex_lock(&manager->lock);
     worker->running--;
+    mm_service_rate_end(&worker->deployment->rate, ended);
     if (!status && job->needs_more && job->state != MM_JOB_DONE) {
         mm_job_rest_locked(job);
     } else {

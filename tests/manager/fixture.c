@@ -208,8 +208,10 @@ static void on_done(mm_job *job, mm_status status, mm_result *result, const mm_e
     submitted *self = payload;
     (void)job;
     self->status = status;
-    if (status)
+    if (status) {
         (void)snprintf(self->message, sizeof(self->message), "%s", error->message);
+        (void)snprintf(self->details, sizeof(self->details), "%s", error->details);
+    }
     if (result && mm_result_count(result) > 0) {
         self->count = mm_result_count(result);
         size_t bytes = mm_result_dimension(result) * sizeof(float);

@@ -59,6 +59,7 @@ typedef struct submitted {
     size_t count;  // of the result
     float *vector; // a copy of the first vector
     char message[512];
+    char details[256]; // JSON, of a failure
 } submitted;
 
 // Takes the request.
