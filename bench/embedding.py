@@ -43,17 +43,27 @@ def child(script, *arguments):
         sys.exit(f"bench: {script} ended with status {done.returncode}")
 
 
+def minilm(folder):
+    """The folder of MiniLM, which scripts/setup makes."""
+    if not os.path.exists(os.path.join(folder, "model.safetensors")):
+        sys.exit(f"bench: {folder}: no model.safetensors; run scripts/setup")
+    os.makedirs(CACHE, exist_ok=True)
+    return folder
+
+
+def bert_large(tokenizer_folder):
+    """The folder of a BERT-large, made once."""
+    if not os.path.exists(BERT_LARGE):
+        note("writing a BERT of 24 x 1024 with random weights")
+        child("make_bert_large.py", tokenizer_folder, BERT_LARGE)
+    return BERT_LARGE
+
+
 def prepare(options):
     """The two models and what the peers read, made once. Answers {name: (source, converted)}."""
-    if not os.path.exists(os.path.join(options.model, "model.safetensors")):
-        sys.exit(f"bench: {options.model}: no model.safetensors; run scripts/setup")
-    os.makedirs(CACHE, exist_ok=True)
-    models = {"minilm": (options.model, os.path.join(CACHE, "minilm"))}
+    models = {"minilm": (minilm(options.model), os.path.join(CACHE, "minilm"))}
     if any(rows.uses_model(name, "large") for name in options.row_names):
-        if not os.path.exists(BERT_LARGE):
-            note("writing a BERT of 24 x 1024 with random weights")
-            child("make_bert_large.py", options.model, BERT_LARGE)
-        models["large"] = (BERT_LARGE, os.path.join(CACHE, "large"))
+        models["large"] = (bert_large(options.model), os.path.join(CACHE, "large"))
     if not options.no_peers:
         for source, converted in models.values():
             child("convert.py", source, converted)

@@ -206,6 +206,9 @@ limit; the last column says which way a bar was met. Cosines are the lowest over
 sentence-transformers in f32; a peer at 0.99 or below is shown but does not count. Memory is all resident bytes, anonymous and mapped, the program's own included."""
 
 
+OTHERS = "Beside it: `GENERATION.md`, `MANAGER.md`, `TOKENIZERS.md`, `DOWNLOADS.md`."
+
+
 def document(results, options, bench):
     command = "bench/run"
     if options.quick:
@@ -213,7 +216,7 @@ def document(results, options, bench):
     if options.rounds:
         command += f" --rounds {options.rounds}"
     date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
-    parts = ["# Embedding benchmark", "", f"Written by `{command}` (`make bench`) on {date}.", "", machine(bench),
+    parts = ["# Embedding benchmark", "", f"Written by `{command}` (`make bench`) on {date}. {OTHERS}", "", machine(bench),
              versions(bench), "", table(results), ""]
     if bench.remarks:
         parts += ["Remarks of this run:", "", *[f"- {remark}" for remark in bench.remarks], ""]
