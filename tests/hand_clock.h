@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 
 typedef struct hand_clock {
-    mm_clock clock; // give &clock to mm_manager_create_timed
+    mm_clock clock; // give &clock to mm_manager_create_in
     _Atomic int64_t now_ns;
     // How the thread waits, or waited last; NULL before it did.
     _Atomic(pthread_cond_t *) condition;

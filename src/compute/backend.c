@@ -33,6 +33,18 @@ int32_t mm_backend_batch_rows(const mm_backend *backend) {
     return ops_of(backend)->batch_rows(backend);
 }
 
+bool mm_backend_memory(const mm_backend *backend, uint64_t *total, uint64_t *available) {
+    const mm_backend_ops *ops = ops_of(backend);
+    if (ops->memory)
+        ops->memory(backend, total, available);
+    return ops->memory != NULL;
+}
+
+bool mm_backend_is_lost(const mm_backend *backend) {
+    const mm_backend_ops *ops = ops_of(backend);
+    return ops->is_lost && ops->is_lost(backend);
+}
+
 mm_status mm_weights_create(mm_weights **out, mm_backend *backend, mm_compute_dtype dtype,
                             mm_error *error) {
     return ops_of(backend)->weights_create(out, backend, dtype, error);

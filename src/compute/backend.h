@@ -31,10 +31,16 @@ const char *mm_compute_dtype_name(mm_compute_dtype dtype); // "f32", "bf16"
 // The CPU. Free with mm_backend_free after all its weights and sessions.
 mm_status mm_backend_cpu_create(mm_backend **out, mm_error *error);
 void mm_backend_free(mm_backend *backend);                // accepts NULL
-const char *mm_backend_device(const mm_backend *backend); // "cpu"
+const char *mm_backend_device(const mm_backend *backend); // its kind: "cpu", "cuda"
 bool mm_backend_supports(const mm_backend *backend, mm_compute_dtype dtype);
 // Rows (tokens) a batch should hold at least, if there are that many, to run at full speed.
 int32_t mm_backend_batch_rows(const mm_backend *backend);
+// The memory of a device that has its own, and what of it is free whoever has the rest, by its
+// driver. False for the CPU, whose memory is the system's.
+bool mm_backend_memory(const mm_backend *backend, uint64_t *total, uint64_t *available);
+// Whether the device failed for good (its driver gave it up, it fell off the bus): what runs or
+// loads there ends with an error, nothing more will work, and freeing what is there is still right.
+bool mm_backend_is_lost(const mm_backend *backend);
 
 // ---- Weights -----------------------------------------------------------------------------------
 // A model binds its tensors with the add functions, which only note them (so planning costs

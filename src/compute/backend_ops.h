@@ -11,6 +11,9 @@ typedef struct mm_backend_ops {
     void (*free)(mm_backend *backend);
     bool (*supports)(const mm_backend *backend, mm_compute_dtype dtype);
     int32_t (*batch_rows)(const mm_backend *backend);
+    // NULL where the memory is the system's.
+    void (*memory)(const mm_backend *backend, uint64_t *total, uint64_t *available);
+    bool (*is_lost)(const mm_backend *backend); // NULL: never
 
     mm_status (*weights_create)(mm_weights **out, mm_backend *backend, mm_compute_dtype dtype,
                                 mm_error *error);

@@ -88,8 +88,10 @@ static mm_status apply_locked(mm_deployment *deployment, const mm_request *reque
             mm_parameter_details(error, "num_workers");
             return status;
         }
-        if (request->preload || wanted > deployment->wanted_workers)
+        if (request->preload || wanted > deployment->wanted_workers) {
             deployment->wanted_workers = (int)wanted;
+            mm_placement_retry_locked(deployment);
+        }
     }
     if (keep_alive->set) {
         double minutes = keep_alive->number;
@@ -211,10 +213,16 @@ mm_status mm_deployment_attach(mm_job *job, mm_hub_model *model, const mm_target
 
 // ---- Closing -----------------------------------------------------------------------------------
 
-static void fail_waiting_locked(mm_deployment *deployment, mm_status status, const char *message) {
+void mm_deployment_fail_jobs_locked(mm_deployment *deployment, const mm_error *error) {
     mm_job *job;
     while ((job = deployment->waiting.first) || (job = mm_queue_first(&deployment->queue)))
-        mm_job_fail_locked(job, status, message);
+        mm_job_finish_locked(job, error->status, error);
+}
+
+static void fail_waiting_locked(mm_deployment *deployment, mm_status status, const char *message) {
+    mm_error error = {0};
+    (void)mm_fail(&error, status, "%s", message);
+    mm_deployment_fail_jobs_locked(deployment, &error);
 }
 
 size_t mm_deployment_unload_locked(mm_deployment *deployment, int *workers_stopped) {
@@ -222,7 +230,8 @@ size_t mm_deployment_unload_locked(mm_deployment *deployment, int *workers_stopp
     deployment->drained_for = NULL; // nobody changes its mind any more
     if (deployment->state == MM_DEPLOYMENT_READY)
         mm_deployment_become_locked(deployment, MM_DEPLOYMENT_DRAINING, NULL);
-    while (deployment->users > deployment->waiting.count) // preparing or running
+    pthread_cond_broadcast(&manager->memory_wake); // its loader may wait there, for a replica more
+    while (deployment->growing || deployment->users > deployment->waiting.count) // or preparing
         pthread_cond_wait(&deployment->changed, &manager->lock);
     *workers_stopped = mm_workers_on_locked(deployment);
     mm_workers_stop_locked(deployment);
@@ -269,8 +278,11 @@ size_t mm_deployment_close_locked(mm_deployment *deployment, mm_status status, c
 int64_t mm_deployment_expiry_locked(const mm_deployment *deployment) {
     if (deployment->state == MM_DEPLOYMENT_FAILED && deployment->users == 0)
         return mm_cool_down_forgotten_ns(&deployment->cool_down);
-    if (deployment->state != MM_DEPLOYMENT_READY || deployment->users > 0 ||
-        deployment->keep_alive < 0 || deployment->is_pinned)
+    if (deployment->state != MM_DEPLOYMENT_READY || deployment->users > 0 || deployment->growing)
+        return INT64_MAX;
+    if (mm_replicas_live_locked(deployment) == 0)
+        return deployment->last_used_ns; // of no use
+    if (deployment->keep_alive < 0 || deployment->is_pinned)
         return INT64_MAX;
     int64_t after = (int64_t)(deployment->keep_alive * 60e9);
     return deployment->last_used_ns + (after > 0 ? after : zero_grace_ns);

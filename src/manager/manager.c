@@ -57,7 +57,7 @@ static const char *variable(const void *payload, const char *name) {
     return mm_settings_variable(payload, name);
 }
 
-static mm_status derive(mm_manager *manager, mm_error *error) {
+static mm_status derive(mm_manager *manager, const mm_gpu_source *gpus, mm_error *error) {
     static const char *const levels[] = {"error", "warning", "info", "debug"};
     const mm_settings *settings = manager->settings;
     const char *level = mm_settings_text(settings, MM_SETTING_LOG_LEVEL_INDEX);
@@ -67,7 +67,7 @@ static mm_status derive(mm_manager *manager, mm_error *error) {
     }
     int64_t threads = mm_settings_integer(settings, MM_SETTING_CPU_THREADS_INDEX);
     manager->cpu_threads = threads > 0 ? (int)threads : mm_machine_cpus();
-    mm_status status = mm_devices_create(&manager->devices, settings, error);
+    mm_status status = mm_devices_create(&manager->devices, settings, gpus, &manager->log, error);
     if (!status)
         status = mm_hub_cache_path(&manager->hub_cache, variable, settings, error);
     if (!status)
@@ -113,11 +113,11 @@ static mm_status start_preloads(mm_manager *manager, mm_error *error) {
 }
 
 mm_status mm_manager_create(mm_manager **out, const mm_manager_options *options, mm_error *error) {
-    return mm_manager_create_timed(out, options, &mm_clock_monotonic, error);
+    return mm_manager_create_in(out, options, &(mm_surroundings){&mm_clock_monotonic, NULL}, error);
 }
 
-mm_status mm_manager_create_timed(mm_manager **out, const mm_manager_options *options,
-                                  mm_clock *clock, mm_error *error) {
+mm_status mm_manager_create_in(mm_manager **out, const mm_manager_options *options,
+                               const mm_surroundings *surroundings, mm_error *error) {
     mm_manager_options chosen;
     mm_manager_options_init(&chosen);
     if (options)
@@ -132,13 +132,13 @@ mm_status mm_manager_create_timed(mm_manager **out, const mm_manager_options *op
     mm_condition_init(&manager->service_wake);
     mm_condition_init(&manager->timer_wake);
     mm_condition_init(&manager->memory_wake);
-    manager->clock = clock;
+    manager->clock = surroundings->clock;
     manager->log = (mm_log){.callback = chosen.log, .payload = chosen.log_payload};
     manager->progress = chosen.progress;
     manager->progress_payload = chosen.progress_payload;
     mm_status status = take_settings(manager, chosen.settings, error);
     if (!status)
-        status = derive(manager, error);
+        status = derive(manager, surroundings->gpus, error);
     if (!status && chosen.hub_token) {
         mm_free(manager->access.token);
         manager->access.token = mm_strdup(chosen.hub_token);

@@ -34,16 +34,9 @@ static mm_memory_holder holder_of_locked(const mm_replica *replica, int64_t now)
         .load_seconds = deployment->load_seconds,
         .idle_seconds = (double)(now - deployment->last_used_ns) * 1e-9,
         .is_pinned = deployment->is_pinned,
-        .is_busy = !mm_deployment_works_locked(deployment) || has_work_locked(deployment),
+        .is_busy = !mm_deployment_works_locked(deployment) || deployment->growing ||
+                   has_work_locked(deployment),
     };
-}
-
-static mm_replica *replica_on(const mm_deployment *deployment, const mm_device *device) {
-    for (int i = 0; i < deployment->replica_count; i++) {
-        if (deployment->replicas[i].device == device)
-            return &deployment->replicas[i];
-    }
-    return NULL;
 }
 
 static mm_status make_view_locked(budget_view *out, const mm_manager *manager,
@@ -62,7 +55,7 @@ static mm_status make_view_locked(budget_view *out, const mm_manager *manager,
     }
     int64_t now = mm_manager_now(manager);
     for (mm_deployment *at = manager->deployments; at; at = at->next) {
-        mm_replica *replica = replica_on(at, device);
+        mm_replica *replica = mm_replicas_on(at, device);
         if (!replica || replica->planned_bytes == 0)
             continue;
         out->at[out->count] = replica;
@@ -75,8 +68,13 @@ static mm_status make_view_locked(budget_view *out, const mm_manager *manager,
 }
 
 static mm_memory_plan plan_locked(budget_view *view, const mm_replica *replica, size_t bytes) {
-    return mm_memory_plan_make(view->evict, bytes, replica->device->budget, view->holders,
-                               view->count + 1);
+    const mm_device *device = replica->device;
+    mm_memory_plan plan = mm_memory_plan_make(view->evict, bytes, mm_device_budget_locked(device),
+                                              view->holders, view->count + 1);
+    // What a load has taken already looks as if others had it, until that load is over.
+    if (plan.verdict == MM_MEMORY_NEVER && device->loading_bytes > 0)
+        plan.verdict = MM_MEMORY_WAITS;
+    return plan;
 }
 
 // ---- Draining ----------------------------------------------------------------------------------
@@ -88,8 +86,12 @@ static void drain_locked(budget_view *view, mm_replica *replica, size_t bytes) {
             view->holders[i].is_busy = false;
     }
     mm_memory_plan plan = plan_locked(view, replica, bytes);
-    for (size_t i = 0; plan.verdict == MM_MEMORY_FITS && i < plan.evict_count; i++)
-        mm_deployment_drain_locked(view->at[view->evict[i]]->deployment, replica);
+    for (size_t i = 0; plan.verdict == MM_MEMORY_FITS && i < plan.evict_count; i++) {
+        mm_deployment *drained = view->at[view->evict[i]]->deployment;
+        if (drained->growing && drained->state == MM_DEPLOYMENT_READY)
+            pthread_cond_broadcast(&drained->manager->memory_wake); // it may wait in a line
+        mm_deployment_drain_locked(drained, replica);
+    }
 }
 
 static void end_draining_locked(const mm_replica *replica) {
@@ -105,19 +107,39 @@ static void end_draining_locked(const mm_replica *replica) {
 static mm_status too_large(const mm_replica *replica, const budget_view *view, size_t bytes,
                            mm_error *error) {
     const mm_device *device = replica->device;
-    size_t pinned = 0, budget = device->budget;
+    size_t pinned = 0, budget = mm_device_budget_locked(device);
     for (size_t i = 0; i < view->count; i++)
         pinned += view->holders[i].is_pinned ? view->holders[i].bytes : 0;
     mm_status status = mm_fail(
         error, MM_STATUS_OUT_OF_MEMORY,
-        "the model needs %zu bytes, and the memory budget of %s is %zu, of which %zu are pinned; "
-        "raise memory.%s, or use a smaller model",
-        bytes, device->name, budget, pinned, device->is_gpu ? "gpu_bytes" : "cpu_bytes");
+        "the model needs %zu bytes, and models may have %zu of %s together, of which %zu are "
+        "pinned; raise memory.%s, free memory that others use there, or use a smaller model",
+        bytes, budget, device->name, pinned, device->is_gpu ? "gpu_bytes" : "cpu_bytes");
     mm_error_details(error,
                      "{\"device\": \"%s\", \"needed_bytes\": %zu, \"budget_bytes\": %zu, "
                      "\"pinned_bytes\": %zu}",
                      device->name, bytes, budget, pinned);
     return status;
+}
+
+// A further replica is not worth stopping the work of other models.
+static mm_status busy(const mm_device *device, size_t bytes, mm_error *error) {
+    return mm_fail(error, MM_STATUS_OUT_OF_MEMORY,
+                   "%zu bytes more of %s are not free while other models work there", bytes,
+                   device->name);
+}
+
+// Why a load has to give up, if it has to.
+static mm_status look_around_locked(const mm_replica *replica, mm_error *error) {
+    const mm_deployment *deployment = replica->deployment;
+    if (deployment->abandoned)
+        return mm_fail(error, MM_STATUS_RELEASED, "the model was released while it loaded");
+    // Who waits for this deployment to go waits for its loader too.
+    if (deployment->growing && deployment->state != MM_DEPLOYMENT_READY)
+        return mm_fail(error, MM_STATUS_RELEASED, "the model is about to be released");
+    if (replica->device->is_lost)
+        return mm_placement_lost_error(error, replica->device, "while a model waited for memory");
+    return MM_STATUS_OK;
 }
 
 // One look: OK and `*done` when the bytes are promised; OK without when something changed or has to
@@ -133,6 +155,8 @@ static mm_status try_locked(bool *done, mm_replica *replica, size_t bytes, mm_er
     mm_deployment *victim = plan.evict_count > 0 ? view.at[view.evict[0]]->deployment : NULL;
     if (plan.verdict == MM_MEMORY_NEVER)
         status = too_large(replica, &view, bytes, error);
+    else if (plan.verdict == MM_MEMORY_WAITS && replica->deployment->growing)
+        status = busy(replica->device, bytes, error);
     else if (plan.verdict == MM_MEMORY_WAITS)
         drain_locked(&view, replica, bytes);
     free_view(&view);
@@ -142,7 +166,8 @@ static mm_status try_locked(bool *done, mm_replica *replica, size_t bytes, mm_er
     } else if (plan.verdict == MM_MEMORY_FITS) {
         replica->planned_bytes = bytes;
         replica->device->planned_bytes += bytes;
-        *done = true;
+        replica->device->loading_bytes += bytes;
+        replica->is_loading = *done = true;
     } else if (!status) {
         pthread_cond_wait(&manager->memory_wake, &manager->lock);
     }
@@ -167,11 +192,11 @@ mm_status mm_memory_reserve_locked(mm_replica *replica, size_t bytes, mm_error *
         end = &(*end)->reserving;
     *end = replica;
     while (!done && !status) {
-        if (replica->deployment->abandoned)
-            status = mm_fail(error, MM_STATUS_RELEASED, "the model was released while it loaded");
-        else if (replica->device->reserving == replica)
+        mm_device_measure_locked(replica->device, &manager->lock);
+        status = look_around_locked(replica, error);
+        if (!status && replica->device->reserving == replica)
             status = try_locked(&done, replica, bytes, error);
-        else
+        else if (!status)
             pthread_cond_wait(&manager->memory_wake, &manager->lock);
     }
     end_draining_locked(replica);
@@ -179,7 +204,15 @@ mm_status mm_memory_reserve_locked(mm_replica *replica, size_t bytes, mm_error *
     return status;
 }
 
+void mm_memory_loaded_locked(mm_replica *replica) {
+    if (replica->is_loading)
+        replica->device->loading_bytes -= replica->planned_bytes;
+    replica->is_loading = false;
+    pthread_cond_broadcast(&replica->deployment->manager->memory_wake);
+}
+
 void mm_memory_return_locked(mm_replica *replica) {
+    mm_memory_loaded_locked(replica);
     replica->device->planned_bytes -= replica->planned_bytes;
     replica->planned_bytes = 0;
     pthread_cond_broadcast(&replica->deployment->manager->memory_wake);
@@ -187,9 +220,9 @@ void mm_memory_return_locked(mm_replica *replica) {
 
 static mm_deployment *idle_on_locked(const mm_manager *manager, const mm_device *device) {
     for (mm_deployment *at = manager->deployments; at; at = at->next) {
-        const mm_replica *replica = replica_on(at, device);
+        const mm_replica *replica = mm_replicas_on(at, device);
         if (replica && replica->planned_bytes > 0 && at->state == MM_DEPLOYMENT_READY &&
-            at->users == 0 && !at->is_pinned)
+            at->users == 0 && !at->growing && !at->is_pinned)
             return at;
     }
     return NULL;

@@ -33,8 +33,8 @@ struct mm_result {
     char *fingerprint;
     char *id; // echoed, or NULL
     bool id_is_number;
-    const char *device; // static
-    const char *dtype;  // static
+    char device[24];
+    const char *dtype; // static
     bool device_fallback;
     int worker_id; // -1: no worker was needed
     mm_timing timing;

@@ -106,6 +106,8 @@ struct mm_replica {
     mm_device *device;         // fixed
     mm_task_model *model;      // (L) while loaded; whoever counts in `users` may read it
     size_t planned_bytes;      // (L) of the device's budget, from before packing until freed
+    bool is_loading;           // (L) they are not taken yet
+    bool has_failed;           // (L) loading here, for the deployment as it is
     mm_replica *reserving;     // (L) the next of device->reserving
 };
 
@@ -151,6 +153,7 @@ struct mm_deployment {
     mm_service_rate rate;      // (L)
     pthread_t loader;          // (L)
     bool has_loader;           // (L) to be joined
+    bool growing;              // (L) READY, and the loader loads further replicas
     int64_t last_used_ns;      // (L)
     uint64_t loads, hits;      // (L)
     double load_seconds;       // (L) what the last load took
@@ -205,9 +208,14 @@ struct mm_manager {
 };
 
 // manager.c
-// As mm_manager_create, with another clock than the system's; it has to outlive the manager.
-mm_status mm_manager_create_timed(mm_manager **out, const mm_manager_options *options,
-                                  mm_clock *clock, mm_error *error);
+// What a manager has around it; all of it has to outlive the manager.
+typedef struct mm_surroundings {
+    mm_clock *clock;
+    const mm_gpu_source *gpus; // NULL: none
+} mm_surroundings;
+// As mm_manager_create, elsewhere than on this machine as it is.
+mm_status mm_manager_create_in(mm_manager **out, const mm_manager_options *options,
+                               const mm_surroundings *surroundings, mm_error *error);
 int64_t mm_manager_now(const mm_manager *manager);                // by its clock
 mm_status mm_manager_enter(mm_manager *manager, mm_error *error); // DISABLED, SHUTTING_DOWN
 void mm_manager_leave(mm_manager *manager);
@@ -259,6 +267,8 @@ size_t mm_deployment_close_locked(mm_deployment *deployment, mm_status status, c
 // From READY or DRAINING, with no work under way, to ABSENT; the lock is let go of meanwhile. Jobs
 // that wait have it loaded again. Returns the bytes freed.
 size_t mm_deployment_unload_locked(mm_deployment *deployment, int *workers_stopped);
+// Answers all jobs that wait or are queued.
+void mm_deployment_fail_jobs_locked(mm_deployment *deployment, const mm_error *error);
 // Has the jobs that wait go on with a READY deployment.
 void mm_deployment_resume_locked(mm_deployment *deployment);
 void mm_deployment_free(mm_deployment *deployment);
@@ -269,7 +279,13 @@ bool mm_deployment_goes_by(const mm_deployment *deployment, mm_name_kind kind, c
 int64_t mm_deployment_expiry_locked(const mm_deployment *deployment);
 // Releases idle deployments whose keep_alive is over; with `zero_only` only those that have none.
 void mm_manager_expire(mm_manager *manager, bool zero_only);
-void mm_loader_start_locked(mm_deployment *deployment); // load.c
+
+// load.c
+void mm_loader_start_locked(mm_deployment *deployment);
+// READY: loads further replicas if more are wanted and there is where.
+void mm_loader_grow_locked(mm_deployment *deployment);
+// READY, and nowhere left to run: answers all who wait, with `why` or what is usual (NULL).
+void mm_loader_give_up_locked(mm_deployment *deployment, const mm_error *why);
 
 // fingerprints.c
 // Remembers the fingerprint of a model that was loaded, for the files that make up `stamp`.
@@ -291,14 +307,19 @@ mm_status mm_memory_reserve_locked(mm_replica *replica, size_t bytes, mm_error *
 void mm_memory_return_locked(mm_replica *replica); // the promise ends
 // After a device refused memory: releases what is idle there and may go; false when nothing was.
 bool mm_memory_evict_idle(mm_manager *manager, const mm_device *device);
+void mm_memory_loaded_locked(mm_replica *replica); // what was promised has been taken
 
 // worker.c
-bool mm_workers_set_locked(mm_deployment *deployment, int count); // false: none could be started
-void mm_workers_stop_locked(mm_deployment *deployment);           // all LEAVING
-void mm_workers_join(mm_deployment *deployment); // without the lock, after stopping
-void mm_workers_free(mm_deployment *deployment); // after joining
+// As many as `count`, or as the replicas may have, growing if there are devices for more. False:
+// none could be started.
+bool mm_workers_set_locked(mm_deployment *deployment, int count);
+void mm_workers_stop_locked(mm_deployment *deployment); // all LEAVING
+void mm_workers_join(mm_deployment *deployment);        // without the lock, after stopping
+void mm_workers_free(mm_deployment *deployment);        // after joining
 int mm_workers_on_locked(const mm_deployment *deployment);
-void mm_workers_wake_locked(mm_deployment *deployment); // their deployment has changed
+int mm_workers_of_locked(const mm_replica *replica);     // ON, there
+void mm_workers_leave_locked(const mm_replica *replica); // all that are there
+void mm_workers_wake_locked(mm_deployment *deployment);  // their deployment has changed
 
 // refusals.c
 size_t mm_deployment_queued_locked(const mm_deployment *deployment); // that wait for load or worker

@@ -5,6 +5,7 @@
 #include "manager/fetch.h"
 #include "manager/state.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static double milliseconds(int64_t from_ns, int64_t to_ns) {
@@ -12,31 +13,6 @@ static double milliseconds(int64_t from_ns, int64_t to_ns) {
 }
 
 // ---- Start -------------------------------------------------------------------------------------
-
-// All devices but the CPU are for later versions: `gpu` falls back as the settings say.
-static mm_status choose_device(const mm_device_class **out, mm_job *job, mm_error *error) {
-    mm_manager *manager = job->manager;
-    const char *device = mm_request_text(job->request, MM_PARAM_DEVICE, "gpu");
-    *out = mm_devices_find(&manager->devices, "cpu");
-    if (strcmp(device, "cpu") == 0)
-        return MM_STATUS_OK;
-    bool may_fall_back =
-        strcmp(device, "gpu") == 0 &&
-        strcmp(mm_settings_text(manager->settings, MM_SETTING_GPU_FALLBACK_INDEX), "cpu") == 0;
-    if (!may_fall_back)
-        return mm_fail(error, MM_STATUS_NO_GPU_AVAILABLE,
-                       "device is \"%s\", and this version runs on the CPU only: ask for \"cpu\"%s",
-                       device, device[0] == 'g' ? ", or set gpu_fallback to \"cpu\"" : "");
-    job->device_fallback = true;
-    pthread_mutex_lock(&manager->lock);
-    bool first = !manager->warned_fallback;
-    manager->warned_fallback = true;
-    pthread_mutex_unlock(&manager->lock);
-    if (first)
-        mm_log_write(&manager->log, MM_LOG_WARNING,
-                     "no usable GPU: requests for device \"gpu\" run on the CPU");
-    return MM_STATUS_OK;
-}
 
 static mm_status choose_dtype(mm_compute_dtype *out, mm_job *job, const mm_device_class *device,
                               mm_error *error) {
@@ -94,7 +70,7 @@ static mm_status describe(mm_job *job, const described_model *known, mm_error *e
     result->id_is_number = job->request->id_is_number;
     result->returns_ids = mm_request_boolean(job->request, MM_PARAM_RETURN_IDS, false);
     result->kind = job->kind;
-    result->device = known->target->device->name;
+    (void)snprintf(result->device, sizeof(result->device), "%s", known->target->device->name);
     result->dtype = mm_compute_dtype_name(known->target->dtype);
     result->device_fallback = job->device_fallback;
     result->worker_id = -1;
@@ -172,7 +148,9 @@ static mm_status attach(mm_job *job, mm_error *error) {
     const char *revision = mm_request_text(job->request, MM_PARAM_REVISION, NULL);
     mm_target target;
     mm_name_kind kind;
-    mm_status status = choose_device(&target.device, job, error);
+    mm_status status =
+        mm_placement_class(&target.device, &job->device_fallback, manager,
+                           mm_request_text(job->request, MM_PARAM_DEVICE, "gpu"), error);
     if (!status)
         status = choose_dtype(&target.dtype, job, target.device, error);
     if (!status)
@@ -238,12 +216,23 @@ static mm_status prepare(mm_job *job, mm_error *error) {
     return status;
 }
 
+// The answer to a pre-load counts the workers: it waits until there are as many as there will be.
+static void wait_for_growth_locked(mm_job *job) {
+    job->state = MM_JOB_WAITING;
+    job->owned = false;
+    mm_job_list_push(&job->deployment->waiting, job);
+}
+
 static void enqueue_locked(mm_job *job) {
     mm_manager *manager = job->manager;
     mm_deployment *deployment = job->deployment;
     bool was_let_in = job->waiting_ns > 0 || job->queued_ns > 0; // to wait for the load, or before
     mm_error error = {0};
     mm_status status = was_let_in ? MM_STATUS_OK : mm_deployment_room_locked(deployment, &error);
+    if (!status && !mm_placement_ensure_locked(deployment))
+        status =
+            mm_fail(&error, MM_STATUS_NO_GPU_AVAILABLE,
+                    "the GPU of %.100s failed, and there is no other for it", deployment->asked);
     if (status) {
         mm_job_finish_locked(job, status, &error);
         mm_job_detach_locked(job);
@@ -275,6 +264,8 @@ void mm_job_prepare(mm_job *job) {
                            manager->closing ? "the manager is shutting down"
                                             : "the model was released while the request waited");
         mm_job_detach_locked(job);
+    } else if (job->request->preload && job->deployment->growing) {
+        wait_for_growth_locked(job);
     } else if (job->needs_run) {
         enqueue_locked(job);
     } else if (job->needs_more) {

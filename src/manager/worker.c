@@ -4,6 +4,8 @@
 #include "base/memory.h"
 #include "manager/state.h"
 
+#include <stdio.h>
+
 enum { MAX_JOBS = 32 }; // taken at once
 
 // What a worker's thread holds; nobody else sees it.
@@ -18,7 +20,11 @@ struct mm_workplace {
 
 // ---- Sessions ----------------------------------------------------------------------------------
 
-static int share_locked(const mm_deployment *deployment) {
+// Threads of this processor that a worker computes with.
+static int share_locked(const mm_worker *worker) {
+    const mm_deployment *deployment = worker->deployment;
+    if (worker->replica->device->is_gpu)
+        return 1;
     int workers = mm_workers_on_locked(deployment);
     int share = deployment->manager->cpu_threads / (workers > 0 ? workers : 1);
     return share > 0 ? share : 1;
@@ -85,11 +91,18 @@ void mm_task_run_done(const mm_task_run *run, mm_job *job, mm_status status,
     mm_result *result = job->result;
     int64_t ended = mm_manager_now(manager);
     result->worker_id = worker->index;
+    (void)snprintf(result->device, sizeof(result->device), "%s", worker->replica->device->name);
     result->timing.queue_ms = (double)(job->running_ns - job->queued_ns) * 1e-6;
     result->timing.compute_ms = (double)(ended - job->running_ns) * 1e-6;
     result->timing.total_ms = (double)(ended - job->started_ns) * 1e-6;
     pthread_mutex_lock(&manager->lock);
     worker->running--;
+    mm_error lost = {0};
+    mm_device *device = worker->replica->device;
+    if (status && mm_placement_check_locked(manager, device)) {
+        status = mm_placement_lost_error(&lost, device, error ? error->message : "");
+        error = &lost;
+    }
     mm_service_rate_end(&worker->deployment->rate, ended);
     if (!status && job->needs_more && job->state != MM_JOB_DONE) {
         mm_job_rest_locked(job);
@@ -136,7 +149,7 @@ static void work_locked(mm_workplace *own) {
 static void renew_locked(mm_workplace *own) {
     mm_worker *worker = own->worker;
     mm_manager *manager = own->deployment->manager;
-    int threads = share_locked(own->deployment);
+    int threads = share_locked(worker);
     worker->is_fit = false;
     mm_turn_give_up_locked(worker);
     mm_turn_give_locked(own->deployment);
@@ -154,7 +167,7 @@ static void *worker_main(void *argument) {
     pthread_mutex_lock(&manager->lock);
     while (worker->state == MM_WORKER_ON) {
         bool ready = mm_deployment_works_locked(deployment);
-        if (ready && own->threads != share_locked(deployment)) {
+        if (ready && own->threads != share_locked(worker)) {
             renew_locked(own);
         } else if (ready && mm_turn_jobs_locked(worker) > 0) {
             work_locked(own);
@@ -183,6 +196,16 @@ int mm_workers_on_locked(const mm_deployment *deployment) {
     return count;
 }
 
+int mm_workers_of_locked(const mm_replica *replica) {
+    const mm_deployment *deployment = replica->deployment;
+    int count = 0;
+    for (int i = 0; i < deployment->worker_slots; i++) {
+        const mm_worker *worker = deployment->workers[i];
+        count += worker->replica == replica && worker->state == MM_WORKER_ON;
+    }
+    return count;
+}
+
 static bool add_slot(mm_deployment *deployment) {
     size_t slots = (size_t)deployment->worker_slots;
     mm_worker **bigger = mm_array_realloc(deployment->workers, slots + 1, sizeof(*bigger));
@@ -197,7 +220,6 @@ static bool add_slot(mm_deployment *deployment) {
     }
     worker->own->worker = worker;
     worker->own->deployment = worker->deployment = deployment;
-    worker->replica = &deployment->replicas[0];
     worker->index = deployment->worker_slots;
     worker->state = MM_WORKER_GONE;
     mm_condition_init(&worker->wake);
@@ -225,6 +247,7 @@ static uint64_t least_taken_locked(const mm_deployment *deployment) {
 static bool turn_on(mm_worker *worker) {
     if (worker->state == MM_WORKER_GONE) {
         join(worker); // it only had to let go of the lock
+        worker->replica = mm_placement_of_worker_locked(worker->deployment);
         worker->to_join = mm_thread_start(&worker->thread, worker_main, worker);
         if (!worker->to_join)
             return false;
@@ -234,13 +257,34 @@ static bool turn_on(mm_worker *worker) {
     return true;
 }
 
+// A slot whose thread may be started or, where the next worker belongs, told to stay.
+static mm_worker *free_slot_locked(const mm_deployment *deployment) {
+    const mm_replica *next = mm_placement_of_worker_locked(deployment);
+    for (int i = 0; i < deployment->worker_slots; i++) {
+        mm_worker *worker = deployment->workers[i];
+        if (worker->state == MM_WORKER_GONE ||
+            (worker->state == MM_WORKER_LEAVING && worker->replica == next))
+            return worker;
+    }
+    return NULL;
+}
+
+static bool add_worker_locked(mm_deployment *deployment) {
+    mm_worker *worker = free_slot_locked(deployment);
+    if (!worker && add_slot(deployment))
+        worker = deployment->workers[deployment->worker_slots - 1];
+    return worker && turn_on(worker);
+}
+
 bool mm_workers_set_locked(mm_deployment *deployment, int count) {
+    int room = mm_placement_room_locked(deployment);
+    int most = count < room ? count : room;
     bool ok = true;
-    for (int i = 0; i < count && ok; i++)
-        ok = (i < deployment->worker_slots || add_slot(deployment)) &&
-             (deployment->workers[i]->state == MM_WORKER_ON || turn_on(deployment->workers[i]));
-    for (int i = count; i < deployment->worker_slots; i++) {
-        if (deployment->workers[i]->state == MM_WORKER_ON)
+    while (ok && mm_workers_on_locked(deployment) < most)
+        ok = add_worker_locked(deployment);
+    for (int i = deployment->worker_slots - 1; i >= 0; i--) {
+        if (mm_workers_on_locked(deployment) > most &&
+            deployment->workers[i]->state == MM_WORKER_ON)
             deployment->workers[i]->state = MM_WORKER_LEAVING;
     }
     mm_workers_wake_locked(deployment);
@@ -248,7 +292,18 @@ bool mm_workers_set_locked(mm_deployment *deployment, int count) {
         mm_log_write(&deployment->manager->log, MM_LOG_WARNING,
                      "%s: only %d of %d workers could be started", deployment->asked,
                      mm_workers_on_locked(deployment), count);
+    mm_loader_grow_locked(deployment);
     return mm_workers_on_locked(deployment) > 0;
+}
+
+void mm_workers_leave_locked(const mm_replica *replica) {
+    const mm_deployment *deployment = replica->deployment;
+    for (int i = 0; i < deployment->worker_slots; i++) {
+        mm_worker *worker = deployment->workers[i];
+        if (worker->replica == replica && worker->state == MM_WORKER_ON)
+            worker->state = MM_WORKER_LEAVING;
+        pthread_cond_signal(&worker->wake);
+    }
 }
 
 void mm_workers_wake_locked(mm_deployment *deployment) {

@@ -29,8 +29,8 @@ static void on_log(mm_log_level level, const char *message, void *payload) {
         nap();
 }
 
-static void open_with(fixture *out, const char *const *settings, mm_manager_options *options,
-                      mm_clock *clock) {
+static void open_in(fixture *out, const char *const *settings, mm_manager_options *options,
+                    mm_surroundings surroundings) {
     mm_settings *chosen;
     mm_error error = {0};
     assert_ok(mm_settings_create(&chosen, &error), error);
@@ -43,7 +43,7 @@ static void open_with(fixture *out, const char *const *settings, mm_manager_opti
     options->settings = chosen;
     options->log = on_log;
     options->log_payload = out;
-    assert_ok(mm_manager_create_timed(&out->manager, options, clock, &error), error);
+    assert_ok(mm_manager_create_in(&out->manager, options, &surroundings, &error), error);
     mm_settings_free(chosen);
 }
 
@@ -51,7 +51,14 @@ void fixture_open(fixture *out, const char *const *settings) {
     memset(out, 0, sizeof(*out));
     mm_manager_options options;
     mm_manager_options_init(&options);
-    open_with(out, settings, &options, &mm_clock_monotonic);
+    open_in(out, settings, &options, (mm_surroundings){&mm_clock_monotonic, NULL});
+}
+
+void fixture_open_with_gpus(fixture *out, const char *const *settings, const mm_gpu_source *gpus) {
+    memset(out, 0, sizeof(*out));
+    mm_manager_options options;
+    mm_manager_options_init(&options);
+    open_in(out, settings, &options, (mm_surroundings){&mm_clock_monotonic, gpus});
 }
 
 void fixture_open_by_hand(fixture *out, const char *const *settings) {
@@ -66,7 +73,7 @@ void fixture_open_watched(fixture *out, const char *const *settings, mm_event_ca
     options.events = events;
     options.events_payload = payload;
     hand_clock_init(&out->clock);
-    open_with(out, settings, &options, &out->clock.clock);
+    open_in(out, settings, &options, (mm_surroundings){&out->clock.clock, NULL});
 }
 
 void fixture_close(fixture *own) {

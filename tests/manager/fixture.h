@@ -6,6 +6,7 @@
 #include "check.h"
 #include "hand_clock.h"
 
+#include "manager/devices.h"
 #include "modelmanager/modelmanager.h"
 
 #include <jansson.h>
@@ -33,6 +34,8 @@ void fixture_open_by_hand(fixture *out, const char *const *settings);
 // The same, and tells of changes of state.
 void fixture_open_watched(fixture *out, const char *const *settings, mm_event_callback events,
                           void *payload);
+// On a machine that has GPUs as well.
+void fixture_open_with_gpus(fixture *out, const char *const *settings, const mm_gpu_source *gpus);
 void fixture_close(fixture *own);
 
 // {"task_type": "embedding", "model_name": model} with one text unless NULL.
