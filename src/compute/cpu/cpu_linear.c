@@ -68,14 +68,41 @@ static tile tile_at(mm_lane *lane, int member, const mm_activation *in, const ti
                   tiles->rows > tiles->tile_rows};
 }
 
+// From so many rows on. A few wait for memory in any case; many find a panel in the cache, and
+// theirs would not stay there beside it.
+enum { BLOCK_PRODUCT_LEAST = MM_PRODUCT_ROW_STEP + 1, BLOCK_PRODUCT_MOST = 32 };
+
+static bool is_for_blocks(const mm_lane *lane, const mm_product_shape *shape, int rows) {
+    return lane->session->backend->kernels->block_product && rows >= BLOCK_PRODUCT_LEAST &&
+           rows <= BLOCK_PRODUCT_MOST && mm_product_is_in_blocks(shape);
+}
+
+static void block_product(const mm_lane *lane, const mm_matrix *matrix, int panel, float *result,
+                          const tile *x, const void *packed) {
+    const int after = panel + lane->members;
+    const mm_block_product work = {
+        .out = result,
+        .x = x->x,
+        .packed = packed,
+        .rows = (size_t)x->height,
+        .columns = (size_t)mm_matrix_columns(matrix, panel),
+        .depth = (size_t)matrix->in_features,
+        .next = after < matrix->panels ? (const float *)(const void *)mm_cpu_place_of(matrix, after)
+                                       : NULL,
+    };
+    lane->session->backend->kernels->block_product(&work);
+}
+
 // result [height, panel columns], dense
 static void product(mm_lane *lane, int member, const mm_matrix *matrix, int panel, float *result,
                     const tile *x) {
     const void *packed = mm_cpu_panel(lane, member, matrix, panel, x->more);
+    const mm_product_shape *shape = mm_matrix_shape(matrix, panel);
     mm_error error = {0};
-    if (packed &&
-        mm_product_run(mm_cpu_member_of(lane, member)->caller, mm_matrix_shape(matrix, panel),
-                       x->height, result, x->x, packed, &error))
+    if (packed && is_for_blocks(lane, shape, x->height))
+        block_product(lane, matrix, panel, result, x, packed);
+    else if (packed && mm_product_run(mm_cpu_member_of(lane, member)->caller, shape, x->height,
+                                      result, x->x, packed, &error))
         mm_cpu_lane_fail(lane, error.status, error.message);
 }
 

@@ -43,6 +43,15 @@ typedef struct mm_attention_queries {
     float *scratch; // [heads * queries][mm_scores_stride(count)], 64-byte aligned
 } mm_attention_queries;
 
+// A product of rows with a float32 panel in blocks of 8 columns, [columns / 8][depth][8].
+typedef struct mm_block_product {
+    float *out;          // [rows, columns], as x up to the next multiple of 4 rows
+    const float *x;      // [rows, depth]
+    const float *packed; // columns is a multiple of 8
+    size_t rows, columns, depth;
+    const float *next; // the panel that comes next, for fetching; or NULL
+} mm_block_product;
+
 typedef struct mm_kernels {
     const char *name;
     // out = norm(x + residual); residual may be NULL, out may be x or residual.
@@ -68,6 +77,7 @@ typedef struct mm_kernels {
     void (*attention)(const mm_attention_head *head);
     void (*attention_bf16)(const mm_attention_head *head); // NULL where bf16 is not supported
     void (*attention_queries)(const mm_attention_queries *queries);
+    void (*block_product)(const mm_block_product *product); // NULL: oneDNN's is as good
 } mm_kernels;
 
 // The best table for this processor and MM_CPU_KERNELS. Immutable.
@@ -88,6 +98,7 @@ static inline size_t mm_scores_stride(size_t count) {
 // Tiers overwrite what they have in a copy of the tier below.
 void mm_kernels_init_c(mm_kernels *kernels);
 void mm_kernels_init_avx2(mm_kernels *kernels);
+void mm_block_product_avx2(const mm_block_product *product); // block_product_avx2.c
 void mm_kernels_init_avx512(mm_kernels *kernels);
 void mm_kernels_init_avx512_bf16(mm_kernels *kernels);
 

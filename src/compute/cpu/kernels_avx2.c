@@ -490,4 +490,5 @@ void mm_kernels_init_avx2(mm_kernels *kernels) {
     kernels->log_softmax = log_softmax;
     kernels->attention = attention;
     kernels->attention_queries = attention_queries;
+    kernels->block_product = mm_block_product_avx2;
 }

@@ -209,4 +209,5 @@ void mm_kernels_init_c(mm_kernels *kernels) {
     kernels->attention = mm_attention_c;
     kernels->attention_bf16 = NULL;
     kernels->attention_queries = attention_queries;
+    kernels->block_product = NULL;
 }

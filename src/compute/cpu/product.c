@@ -25,7 +25,8 @@ struct mm_product_shape {
     int64_t columns, depth;
     mm_compute_dtype dtype;
     bool is_convolution; // see choose_form
-    int fixed_rows;      // 0, or the only number of rows that is used
+    bool is_in_blocks;
+    int fixed_rows; // 0, or the only number of rows that is used
     dnnl_memory_desc_t packed;
     size_t packed_bytes, scratchpad_bytes;
     int64_t pack_columns;                               // PACK_COLUMNS, or all
@@ -227,6 +228,23 @@ static int64_t choose_pack_columns(const mm_product_shape *shape) {
                : shape->columns;
 }
 
+// Whether the form is [columns / 8][depth][8], all the same whether the depth is in blocks too.
+static bool lies_in_blocks(const mm_product_shape *shape) {
+    enum { BLOCK = 8 };
+    const dnnl_blocking_desc_t *form = &shape->packed.format_desc.blocking;
+    if (!shape->is_convolution || shape->dtype != MM_COMPUTE_F32 ||
+        shape->packed.format_kind != dnnl_blocked || shape->packed.offset0 != 0 ||
+        shape->columns % BLOCK != 0)
+        return false;
+    const bool whole = form->inner_nblks == 1 && form->inner_idxs[0] == 0;
+    const bool both = form->inner_nblks == 2 && form->inner_idxs[0] == 1 &&
+                      form->inner_idxs[1] == 0 && form->inner_blks[0] == BLOCK &&
+                      shape->depth % BLOCK == 0;
+    return (whole || both) && form->inner_blks[form->inner_nblks - 1] == BLOCK &&
+           form->strides[0] == shape->depth * BLOCK &&
+           form->strides[1] == (both ? BLOCK * BLOCK : BLOCK);
+}
+
 static mm_status shape_create(mm_product_shape **out, mm_products *products, int64_t columns,
                               int64_t depth, mm_compute_dtype dtype, mm_error *error) {
     mm_product_shape *shape = mm_calloc(1, sizeof(*shape));
@@ -245,6 +263,7 @@ static mm_status shape_create(mm_product_shape **out, mm_products *products, int
     shape->scratchpad_bytes = dnnl_memory_desc_get_size(
         dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0));
     shape->pack_columns = choose_pack_columns(shape);
+    shape->is_in_blocks = lies_in_blocks(shape);
     dnnl_primitive_desc_destroy(description);
     *out = shape;
     return MM_STATUS_OK;
@@ -276,6 +295,10 @@ size_t mm_product_packed_bytes(const mm_product_shape *shape) {
 
 size_t mm_product_scratchpad_bytes(const mm_product_shape *shape) {
     return shape->scratchpad_bytes;
+}
+
+bool mm_product_is_in_blocks(const mm_product_shape *shape) {
+    return shape->is_in_blocks;
 }
 
 int64_t mm_product_pack_columns(const mm_product_shape *shape) {

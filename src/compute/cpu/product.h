@@ -25,6 +25,8 @@ mm_status mm_products_shape(const mm_product_shape **out, mm_products *products,
                             int64_t depth, mm_compute_dtype dtype, mm_error *error);
 size_t mm_product_packed_bytes(const mm_product_shape *shape);
 size_t mm_product_scratchpad_bytes(const mm_product_shape *shape); // of a caller, at most
+// Whether packed panels lie as mm_block_product has them.
+bool mm_product_is_in_blocks(const mm_product_shape *shape);
 
 mm_status mm_product_caller_create(mm_product_caller **out, mm_products *products, mm_error *error);
 void mm_product_caller_free(mm_product_caller *caller); // accepts NULL
