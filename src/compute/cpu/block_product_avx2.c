@@ -92,7 +92,7 @@ static void multiply_part(const mm_block_product *p, size_t block, size_t count,
         a.x = p->x + group * ROWS * p->depth + first;
         a.out = p->out + group * ROWS * p->columns + block * WIDTH;
         a.lines = next && fetched < lines ? (lines + groups * steps - 1) / (groups * steps) : 0;
-        a.next = (const char *)next + fetched * 64;
+        a.next = next ? (const char *)next + fetched * 64 : NULL;
         fetched += a.lines * steps;
         (count == 3 ? multiply_3 : count == 2 ? multiply_2 : multiply_1)(&a);
     }
