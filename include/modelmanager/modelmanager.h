@@ -116,6 +116,11 @@ MM_API void mm_manager_options_init(mm_manager_options *options);
 // `options` NULL = all defaults. Starts the `preload` requests of the settings.
 MM_API mm_status mm_manager_create(mm_manager **out, const mm_manager_options *options,
                                    mm_error *error);
+// Refuses new work from now on (SHUTTING_DOWN) and waits until all that was begun is answered. What
+// is not when `deadline_ms` are over is answered CANCELLED: then the status is TIMEOUT and
+// details.cancelled says how many. Negative: without an end; 0: at once. May be called again with
+// an earlier deadline, and from any thread but those that call back; mm_manager_free is still due.
+MM_API mm_status mm_manager_shutdown(mm_manager *manager, int64_t deadline_ms, mm_error *error);
 // Refuses new work (SHUTTING_DOWN), finishes what runs, cancels what waits, releases every model.
 MM_API void mm_manager_free(mm_manager *manager);
 

@@ -2,19 +2,23 @@
 // mm task: a JSON request a line in, a Result a line out, all in one manager.
 //
 // Each of N threads takes turns at the input, answers on its own, and takes turns at the output;
-// with one thread answers come in order. SIGINT and SIGTERM end the input: what was begun is still
-// answered. A second signal ends the program.
+// with one thread answers come in order. SIGINT and SIGTERM end the input and shut the manager
+// down: what was begun is still answered. A second signal ends the program.
 #include "base/memory.h"
 #include "cli/input.h"
 #include "cli/options.h"
 #include "cli/output.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { GRACE_MS = 30000 }; // for what was begun, after a signal
 
 typedef struct task_arguments {
     int64_t jobs;
@@ -63,6 +67,17 @@ static bool catch_signals(void) {
             (void)sigaction(numbers[i], &action, NULL);
     }
     return true;
+}
+
+// After a signal, gives what was begun its time. Ends when anything is written into the pipe.
+static void *watch(void *payload) {
+    task_desk *desk = payload;
+    struct pollfd stop = {.fd = stop_pipe[0], .events = POLLIN};
+    while (poll(&stop, 1, -1) < 0 && errno == EINTR) {
+    }
+    if (stop_signal)
+        (void)mm_manager_shutdown(desk->manager, GRACE_MS, NULL); // each is told by its Result
+    return NULL;
 }
 
 // The next line, copied so that another thread can read on meanwhile; false when there is none.
@@ -148,8 +163,13 @@ static int run(const mm_command *command, int argc, char **argv) {
             mm_input_init(&desk.input, STDIN_FILENO);
             desk.input.stop = stop_pipe[0];
             desk.alone = arguments.jobs == 1;
+            pthread_t watcher;
+            bool watched = pthread_create(&watcher, NULL, watch, &desk) == 0;
             if (!serve_all(&desk, (size_t)arguments.jobs))
                 mm_complain("could not start %lld threads", (long long)arguments.jobs);
+            (void)!write(stop_pipe[1], "", 1);
+            if (watched)
+                (void)pthread_join(watcher, NULL);
             mm_input_close(&desk.input);
             status = desk.failed ? MM_EXIT_FAILED : MM_EXIT_OK;
         }
@@ -172,7 +192,7 @@ const mm_command mm_command_task = {
         "--jobs each request is answered before the next line is read. A request that fails is\n"
         "answered like any other, and the exit status is then 1. SIGTERM and Ctrl-C end the "
         "input;\n"
-        "what was begun is still answered.\n"
+        "what was begun is still answered, or after 30 seconds cancelled.\n"
         "\n"
         "Fields: task_type, model_name, task_data (a text, a list of texts, or null to load only), "
         "and\n"

@@ -111,7 +111,7 @@ static mm_status attach_locked(mm_job *job, mm_deployment *deployment, mm_error 
     job->owned = false;
     if (job->state == MM_JOB_DONE)
         return MM_STATUS_OK; // timed out, cancelled
-    if (manager->closing)
+    if (manager->ending)
         return mm_fail(error, MM_STATUS_CANCELLED, "the manager is shutting down");
     int64_t now = mm_manager_now(manager);
     mm_status status = mm_cool_down_check(&deployment->cool_down, "loading", now, error);
@@ -195,7 +195,7 @@ mm_status mm_deployment_attach(mm_job *job, mm_hub_model *model, const mm_target
     mm_manager *manager = job->manager;
     mm_status status = MM_STATUS_OK;
     pthread_mutex_lock(&manager->lock);
-    if (manager->closing)
+    if (manager->ending)
         status = mm_fail(error, MM_STATUS_CANCELLED, "the manager is shutting down");
     mm_deployment *at = find_locked(manager, model, target);
     if (!at && !status) {
@@ -315,7 +315,7 @@ void mm_manager_expire(mm_manager *manager, bool zero_only) {
     mm_deployment *deployment;
     int stopped;
     pthread_mutex_lock(&manager->lock);
-    while (!manager->closing && (deployment = expired_locked(manager, zero_only)) != NULL) {
+    while ((deployment = expired_locked(manager, zero_only)) != NULL) {
         if (deployment->state == MM_DEPLOYMENT_FAILED)
             forget_locked(deployment);
         else

@@ -183,7 +183,7 @@ static mm_status wait_locked(mm_job *job, const char *name, const char *revision
     job->owned = false;
     if (job->state == MM_JOB_DONE)
         return MM_STATUS_OK; // timed out, cancelled
-    if (manager->closing)
+    if (manager->ending)
         return mm_fail(error, MM_STATUS_CANCELLED, "the manager is shutting down");
     mm_fetch *fetch;
     mm_status status = get_locked(&fetch, manager, name, revision, error);

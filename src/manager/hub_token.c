@@ -4,12 +4,12 @@
 #include "manager/json_text.h"
 #include "manager/state.h"
 
-static bool is_closing(void *payload) {
+static bool is_ending(void *payload) {
     mm_manager *manager = payload;
     pthread_mutex_lock(&manager->lock);
-    bool closing = manager->closing;
+    bool ending = manager->ending;
     pthread_mutex_unlock(&manager->lock);
-    return closing;
+    return ending;
 }
 
 static bool put(mm_buffer *out, const mm_hub_account *account) {
@@ -25,7 +25,7 @@ mm_status mm_hub_token_store(char **out, mm_manager *manager, const char *token,
     mm_status status = mm_manager_enter(manager, error);
     if (status)
         return status;
-    const mm_hub_watch watch = {.cancelled = is_closing, .payload = manager, .log = &manager->log};
+    const mm_hub_watch watch = {.cancelled = is_ending, .payload = manager, .log = &manager->log};
     mm_hub_account account;
     mm_buffer text;
     mm_buffer_init(&text, PTRDIFF_MAX);

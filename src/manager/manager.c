@@ -36,7 +36,7 @@ mm_status mm_manager_enter(mm_manager *manager, mm_error *error) {
 void mm_manager_leave(mm_manager *manager) {
     pthread_mutex_lock(&manager->lock);
     if (--manager->calls == 0)
-        pthread_cond_signal(&manager->calls_done);
+        pthread_cond_broadcast(&manager->calls_done);
     pthread_mutex_unlock(&manager->lock);
 }
 
@@ -132,6 +132,7 @@ mm_status mm_manager_create_in(mm_manager **out, const mm_manager_options *optio
     mm_condition_init(&manager->service_wake);
     mm_condition_init(&manager->timer_wake);
     mm_condition_init(&manager->memory_wake);
+    manager->shutdown_ns = INT64_MAX;
     manager->clock = surroundings->clock;
     manager->log = (mm_log){.callback = chosen.log, .payload = chosen.log_payload};
     manager->progress = chosen.progress;
@@ -174,7 +175,8 @@ void mm_manager_free(mm_manager *manager) {
     if (!manager)
         return;
     pthread_mutex_lock(&manager->lock);
-    manager->closing = true;
+    manager->closing = manager->ending = true;
+    manager->shutdown_ns = INT64_MAX;
     cancel_waiting_locked(manager);
     mm_deployment *deployment;
     while ((deployment = manager->deployments) != NULL) {

@@ -32,9 +32,9 @@ bool mm_pull_show(const mm_hub_progress *progress, const char *name, mm_pull_cal
 static bool is_cancelled(void *payload) {
     puller *self = payload;
     pthread_mutex_lock(&self->manager->lock);
-    bool closing = self->manager->closing;
+    bool ending = self->manager->ending;
     pthread_mutex_unlock(&self->manager->lock);
-    return closing || self->stopped;
+    return ending || self->stopped;
 }
 
 static void on_progress(const mm_hub_progress *progress, void *payload) {

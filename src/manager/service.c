@@ -41,6 +41,8 @@ static void *service_main(void *argument) {
             break;
         } else {
             manager->service_idle++;
+            if (manager->closing)
+                pthread_cond_broadcast(&manager->calls_done);
             pthread_cond_wait(&manager->service_wake, &manager->lock);
             manager->service_idle--;
         }

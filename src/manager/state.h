@@ -181,9 +181,12 @@ struct mm_manager {
     mm_hub_access access;
 
     pthread_mutex_t lock;
-    bool closing;                 // (L)
+    bool closing;                 // (L) refuses new work
+    bool ending;                  // (L) and what has begun goes no further
+    int64_t shutdown_ns;          // (L) closing becomes ending; INT64_MAX: not by itself
+    size_t cut_off;               // (L) jobs that did not end in time
     size_t calls;                 // (L) public calls under way
-    pthread_cond_t calls_done;    // closing waits for calls == 0
+    pthread_cond_t calls_done;    // calls == 0, or a service thread has nothing to do
     bool warned_fallback;         // (L)
     mm_deployment *deployments;   // (L)
     pthread_cond_t memory_wake;   // a model became idle or left, or a load is no longer wanted
@@ -335,6 +338,10 @@ void mm_turn_give_locked(mm_deployment *deployment);
 void mm_turn_give_up_locked(mm_worker *worker); // a worker that was called, if it was
 // How many jobs are there for a worker that asks: those that are not spoken for by others.
 size_t mm_turn_jobs_locked(const mm_worker *worker);
+
+// shutdown.c
+// Ends what has not ended in time; returns when that will be.
+int64_t mm_shutdown_due_locked(mm_manager *manager, int64_t now);
 
 // service.c
 void mm_service_push_locked(mm_job *job);

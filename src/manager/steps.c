@@ -259,10 +259,10 @@ void mm_job_prepare(mm_job *job) {
     } else if (status) {
         mm_job_finish_locked(job, status, &error);
         mm_job_detach_locked(job);
-    } else if (manager->closing || !mm_deployment_works_locked(job->deployment)) {
-        mm_job_fail_locked(job, manager->closing ? MM_STATUS_CANCELLED : MM_STATUS_RELEASED,
-                           manager->closing ? "the manager is shutting down"
-                                            : "the model was released while the request waited");
+    } else if (manager->ending || !mm_deployment_works_locked(job->deployment)) {
+        mm_job_fail_locked(job, manager->ending ? MM_STATUS_CANCELLED : MM_STATUS_RELEASED,
+                           manager->ending ? "the manager is shutting down"
+                                           : "the model was released while the request waited");
         mm_job_detach_locked(job);
     } else if (job->request->preload && job->deployment->growing) {
         wait_for_growth_locked(job);

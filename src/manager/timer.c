@@ -31,7 +31,7 @@ static void *timer_main(void *argument) {
     pthread_mutex_lock(&manager->lock);
     while (!manager->timer_stop) {
         int64_t now = mm_manager_now(manager);
-        int64_t next = end_jobs_locked(manager, now);
+        int64_t next = earlier(end_jobs_locked(manager, now), mm_shutdown_due_locked(manager, now));
         bool expired = false;
         for (mm_deployment *at = manager->deployments; at; at = at->next) {
             int64_t expiry = mm_deployment_expiry_locked(at);

@@ -102,6 +102,27 @@ def test_a_signal_ends_the_input(mm, model, number):
     assert process.stdout.read() == b""
 
 
+def test_a_signal_lets_what_was_begun_end(mm, model):
+    process = mm.start("task", "--jobs", "2")
+
+    def send(line):
+        process.stdin.write(line.encode() + b"\n")
+        process.stdin.flush()
+
+    send(json.dumps({**json.loads(request(model, "x", id="long")),
+                     "task_data": ["many words " * 50] * 5000}))
+    busy = 0
+    while busy == 0:  # until a worker has it
+        send(json.dumps({"op": "status"}))
+        answer = json.loads(process.stdout.readline())
+        assert "id" not in answer, "the request was too short for this test"
+        busy = sum(entry["busy"] for entry in answer["data"]["models"])
+    process.send_signal(signal.SIGTERM)
+    result = json.loads(process.stdout.readline())
+    assert result["id"] == "long" and result["success"] and len(result["data"]["tokens"]) == 5000
+    assert process.wait(timeout=60) == -signal.SIGTERM
+
+
 def test_a_signal_ends_it_even_with_much_to_read(mm, model):
     count = 20_000
     (mm.folder / "many.jsonl").write_text((request(model, "x") + "\n") * count)
