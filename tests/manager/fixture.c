@@ -61,6 +61,15 @@ void fixture_open_with_gpus(fixture *out, const char *const *settings, const mm_
     open_in(out, settings, &options, (mm_surroundings){&mm_clock_monotonic, gpus});
 }
 
+void fixture_open_by_hand_with_gpus(fixture *out, const char *const *settings,
+                                    const mm_gpu_source *gpus) {
+    memset(out, 0, sizeof(*out));
+    mm_manager_options options;
+    mm_manager_options_init(&options);
+    hand_clock_init(&out->clock);
+    open_in(out, settings, &options, (mm_surroundings){&out->clock.clock, gpus});
+}
+
 void fixture_open_by_hand(fixture *out, const char *const *settings) {
     fixture_open_watched(out, settings, NULL, NULL);
 }

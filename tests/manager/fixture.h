@@ -36,6 +36,8 @@ void fixture_open_watched(fixture *out, const char *const *settings, mm_event_ca
                           void *payload);
 // On a machine that has GPUs as well.
 void fixture_open_with_gpus(fixture *out, const char *const *settings, const mm_gpu_source *gpus);
+void fixture_open_by_hand_with_gpus(fixture *out, const char *const *settings,
+                                    const mm_gpu_source *gpus);
 void fixture_close(fixture *own);
 
 // {"task_type": "embedding", "model_name": model} with one text unless NULL.
