@@ -17,6 +17,7 @@ enum { MOST = 256, DEPTH = 2 };
 struct mm_fingerprint {
     mm_fingerprint *next;
     char *name, *commit; // canonical; commit NULL for a directory
+    bool is_gpu;
     mm_compute_dtype dtype;
     mm_cache_key stamp;
     char text[MM_FINGERPRINT_DIGITS + 1];
@@ -70,10 +71,11 @@ bool mm_directory_stamp(mm_cache_key *out, const char *directory) {
 
 // ---- The list ----------------------------------------------------------------------------------
 
-static bool is_of(const mm_fingerprint *item, const mm_hub_model *model, mm_compute_dtype dtype) {
+static bool is_of(const mm_fingerprint *item, const mm_hub_model *model, const mm_target *target) {
     bool same_commit = item->commit && model->commit ? strcmp(item->commit, model->commit) == 0
                                                      : item->commit == model->commit;
-    return same_commit && item->dtype == dtype && strcmp(item->name, model->name) == 0;
+    return same_commit && item->dtype == target->dtype && item->is_gpu == target->device->is_gpu &&
+           strcmp(item->name, model->name) == 0;
 }
 
 static void free_item(mm_fingerprint *item) {
@@ -83,11 +85,11 @@ static void free_item(mm_fingerprint *item) {
 }
 
 // Forgets the one that is replaced, and those beyond the most.
-static void forget_locked(mm_manager *manager, const mm_hub_model *model, mm_compute_dtype dtype) {
+static void forget_locked(mm_manager *manager, const mm_hub_model *model, const mm_target *target) {
     size_t kept = 0;
     for (mm_fingerprint **at = &manager->fingerprints; *at;) {
         mm_fingerprint *item = *at;
-        if (is_of(item, model, dtype) || kept + 1 >= MOST) {
+        if (is_of(item, model, target) || kept + 1 >= MOST) {
             *at = item->next;
             free_item(item);
         } else {
@@ -98,9 +100,9 @@ static void forget_locked(mm_manager *manager, const mm_hub_model *model, mm_com
 }
 
 void mm_fingerprint_note_locked(mm_manager *manager, const mm_hub_model *model,
-                                mm_compute_dtype dtype, const mm_cache_key *stamp,
+                                const mm_target *target, const mm_cache_key *stamp,
                                 const char *fingerprint) {
-    forget_locked(manager, model, dtype);
+    forget_locked(manager, model, target);
     mm_fingerprint *item = mm_calloc(1, sizeof(*item));
     if (!item)
         return; // it is only a convenience
@@ -110,7 +112,8 @@ void mm_fingerprint_note_locked(mm_manager *manager, const mm_hub_model *model,
         free_item(item);
         return;
     }
-    item->dtype = dtype;
+    item->is_gpu = target->device->is_gpu;
+    item->dtype = target->dtype;
     item->stamp = *stamp;
     (void)snprintf(item->text, sizeof(item->text), "%s", fingerprint);
     item->next = manager->fingerprints;
@@ -118,11 +121,11 @@ void mm_fingerprint_note_locked(mm_manager *manager, const mm_hub_model *model,
 }
 
 bool mm_fingerprint_recall(char out[MM_FINGERPRINT_DIGITS + 1], mm_manager *manager,
-                           const mm_hub_model *model, mm_compute_dtype dtype) {
+                           const mm_hub_model *model, const mm_target *target) {
     mm_cache_key stamp = {0}, now;
     pthread_mutex_lock(&manager->lock);
     const mm_fingerprint *item = manager->fingerprints;
-    while (item && !is_of(item, model, dtype))
+    while (item && !is_of(item, model, target))
         item = item->next;
     if (item) {
         stamp = item->stamp;

@@ -162,9 +162,8 @@ static void fail_locked(mm_deployment *deployment, const mm_error *error) {
 
 static void succeed_locked(mm_deployment *deployment, const attempt *made) {
     if (made->stamped)
-        mm_fingerprint_note_locked(deployment->manager, &deployment->model,
-                                   deployment->target.dtype, &made->stamp,
-                                   mm_task_model_fingerprint(made->model));
+        mm_fingerprint_note_locked(deployment->manager, &deployment->model, &deployment->target,
+                                   &made->stamp, mm_task_model_fingerprint(made->model));
     mm_cool_down_reset(&deployment->cool_down);
     mm_deployment_become_locked(deployment, MM_DEPLOYMENT_READY, NULL);
     deployment->growing = mm_placement_is_short_locked(deployment);

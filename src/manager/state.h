@@ -293,11 +293,11 @@ void mm_loader_give_up_locked(mm_deployment *deployment, const mm_error *why);
 // fingerprints.c
 // Remembers the fingerprint of a model that was loaded, for the files that make up `stamp`.
 void mm_fingerprint_note_locked(mm_manager *manager, const mm_hub_model *model,
-                                mm_compute_dtype dtype, const mm_cache_key *stamp,
+                                const mm_target *target, const mm_cache_key *stamp,
                                 const char *fingerprint);
 // The fingerprint that was noted, if the model's files are still the same. Reads the directory.
 bool mm_fingerprint_recall(char out[MM_FINGERPRINT_DIGITS + 1], mm_manager *manager,
-                           const mm_hub_model *model, mm_compute_dtype dtype);
+                           const mm_hub_model *model, const mm_target *target);
 // Names, sizes and times of a directory's files and those of its sub-directories.
 bool mm_directory_stamp(mm_cache_key *out, const char *directory);
 void mm_fingerprints_free(mm_manager *manager);

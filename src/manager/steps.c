@@ -136,7 +136,7 @@ static bool recall_loaded(mm_job *job, const char *name, const char *revision,
 // By a fingerprint from when the model was loaded the last time, if its files are still the same.
 static bool recall_remembered(mm_job *job, const mm_hub_model *model, const mm_target *target) {
     char fingerprint[MM_FINGERPRINT_DIGITS + 1];
-    return mm_fingerprint_recall(fingerprint, job->manager, model, target->dtype) &&
+    return mm_fingerprint_recall(fingerprint, job->manager, model, target) &&
            recall(job, &(described_model){model, fingerprint, target});
 }
 

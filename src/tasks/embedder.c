@@ -105,7 +105,7 @@ mm_status mm_embedder_open(mm_embedder **out, const char *directory, const char 
     if (!status && embedder->modules.from_file)
         status = mm_prompts_read(&embedder->prompts, directory, error);
     if (!status)
-        status = mm_fingerprint_make(embedder->fingerprint, dtype, embedder->checkpoint,
+        status = mm_fingerprint_make(embedder->fingerprint, backend, dtype, embedder->checkpoint,
                                      &embedder->modules, directory, error);
     if (status) {
         mm_embedder_free(embedder);

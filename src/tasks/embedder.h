@@ -126,9 +126,10 @@ typedef struct mm_session_size {
 } mm_session_size;
 mm_session_size mm_embedder_session_size(const mm_embedder *embedder);
 
-// Over a model's weights and files; `modules` NULL for one that is no sentence transformer.
-mm_status mm_fingerprint_make(char out[MM_FINGERPRINT_DIGITS + 1], mm_compute_dtype dtype,
-                              const mm_checkpoint *checkpoint, const mm_modules *modules,
-                              const char *directory, mm_error *error);
+// Over a model's weights and files, and the kind of device and the dtype, since other ones round
+// otherwise; `modules` NULL for one that is no sentence transformer.
+mm_status mm_fingerprint_make(char out[MM_FINGERPRINT_DIGITS + 1], const mm_backend *backend,
+                              mm_compute_dtype dtype, const mm_checkpoint *checkpoint,
+                              const mm_modules *modules, const char *directory, mm_error *error);
 
 #endif

@@ -47,8 +47,9 @@ static mm_status update_files(mm_digest *sha, const char *directory, const char 
 }
 
 // Prompts and limits count too: two folders with one fingerprint answer alike in every respect.
-static mm_status update_all(mm_digest *sha, mm_compute_dtype dtype, const mm_checkpoint *checkpoint,
-                            const mm_modules *modules, const char *directory, mm_error *error) {
+static mm_status update_all(mm_digest *sha, const mm_backend *backend, mm_compute_dtype dtype,
+                            const mm_checkpoint *checkpoint, const mm_modules *modules,
+                            const char *directory, mm_error *error) {
     static const char *const root_files[] = {"modules.json", "config_sentence_transformers.json",
                                              NULL};
     static const char *const module_files[] = {"config.json",
@@ -76,8 +77,9 @@ static mm_status update_all(mm_digest *sha, mm_compute_dtype dtype, const mm_che
                                                "target.spm",
                                                NULL};
     mm_digest_add_part(sha, MM_VERSION_TEXT, strlen(MM_VERSION_TEXT));
-    const char *name = mm_compute_dtype_name(dtype);
-    mm_digest_add_part(sha, name, strlen(name));
+    const char *const numbers[] = {mm_backend_device(backend), mm_compute_dtype_name(dtype)};
+    for (size_t i = 0; i < 2; i++)
+        mm_digest_add_part(sha, numbers[i], strlen(numbers[i]));
     mm_checkpoint_fingerprint(checkpoint, update, sha);
     if (!modules)
         return update_files(sha, directory, module_files, error);
@@ -92,14 +94,14 @@ static mm_status update_all(mm_digest *sha, mm_compute_dtype dtype, const mm_che
     return status;
 }
 
-mm_status mm_fingerprint_make(char out[MM_FINGERPRINT_DIGITS + 1], mm_compute_dtype dtype,
-                              const mm_checkpoint *checkpoint, const mm_modules *modules,
-                              const char *directory, mm_error *error) {
+mm_status mm_fingerprint_make(char out[MM_FINGERPRINT_DIGITS + 1], const mm_backend *backend,
+                              mm_compute_dtype dtype, const mm_checkpoint *checkpoint,
+                              const mm_modules *modules, const char *directory, mm_error *error) {
     char text[MM_DIGEST_TEXT];
     mm_digest sha = {0};
     mm_status status = mm_digest_begin(&sha, MM_DIGEST_SHA256, error);
     if (!status)
-        status = update_all(&sha, dtype, checkpoint, modules, directory, error);
+        status = update_all(&sha, backend, dtype, checkpoint, modules, directory, error);
     if (!status && !mm_digest_end_text(&sha, text))
         status = mm_fail(error, MM_STATUS_INTERNAL, "libcrypto refuses to compute a SHA-256");
     if (!status)

@@ -40,7 +40,7 @@ static mm_status open_files(mm_generator *generator, const char *directory, mm_e
     if (!status)
         status = open_settings(generator, directory, config, error);
     if (!status)
-        status = mm_fingerprint_make(generator->fingerprint, generator->dtype,
+        status = mm_fingerprint_make(generator->fingerprint, generator->backend, generator->dtype,
                                      generator->checkpoint, NULL, directory, error);
     mm_config_free(config);
     return status;

@@ -187,6 +187,22 @@ static void test_a_release_gives_the_memory_of_all_gpus_back(void **state) {
     close_machine(&own);
 }
 
+// Other devices round otherwise, so one's vectors are none of the other's.
+static void test_vectors_of_a_gpu_are_cached_apart_from_those_of_the_cpu(void **state) {
+    (void)state;
+    machine own;
+    const char *const settings[] = {"embedding_cache.enabled", "true", NULL};
+    static const char *const devices[] = {"gpu", "cpu", "cuda:0", "gpu", "cpu"};
+    open_machine(&own, settings, 1, (const size_t[]){128 * MIB});
+    for (int i = 0; i < 5; i++) {
+        json_t *result = ask(&own, MODEL, devices[i], "");
+        const json_t *cached = json_object_get(fixture_data(result), "cached");
+        assert_int_equal(json_is_true(json_array_get(cached, 0)), i >= 2);
+        json_decref(result);
+    }
+    close_machine(&own);
+}
+
 // ---- Memory ------------------------------------------------------------------------------------
 
 static void test_a_gpu_that_is_too_small_is_passed_over(void **state) {
@@ -385,6 +401,7 @@ int main(void) {
         cmocka_unit_test(test_workers_per_gpu_share_the_weights),
         cmocka_unit_test(test_growing_loads_the_model_on_further_gpus),
         cmocka_unit_test(test_gpu_reuses_its_deployment_and_shares_none_with_the_cpu),
+        cmocka_unit_test(test_vectors_of_a_gpu_are_cached_apart_from_those_of_the_cpu),
         cmocka_unit_test(test_a_release_gives_the_memory_of_all_gpus_back),
         cmocka_unit_test(test_a_gpu_that_is_too_small_is_passed_over),
         cmocka_unit_test(test_without_memory_idle_models_there_go_and_loading_is_tried_once_more),
