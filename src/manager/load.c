@@ -303,8 +303,12 @@ static void grow(mm_deployment *deployment) {
         pthread_mutex_lock(&manager->lock);
         settle_locked(replica, &made, status, &error);
     }
+    const bool works = mm_deployment_works_locked(deployment);
+    const bool is_alive = mm_replicas_live_locked(deployment) > 0;
+    if (works && is_alive) // second workers of GPUs have waited until now
+        (void)mm_workers_set_locked(deployment, deployment->wanted_workers);
     deployment->growing = false;
-    if (mm_deployment_works_locked(deployment) && mm_replicas_live_locked(deployment) == 0)
+    if (works && !is_alive)
         mm_loader_give_up_locked(deployment, &error);
     else if (is_left_alone_locked(deployment))
         mm_deployment_resume_locked(deployment);

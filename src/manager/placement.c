@@ -170,19 +170,22 @@ void mm_placement_retry_locked(mm_deployment *deployment) {
         deployment->replicas[i].has_failed = false;
 }
 
-static int most_workers(const mm_replica *replica) {
+// The second worker of a GPU has to wait until no other GPU can have a first one.
+static int most_workers_locked(const mm_replica *replica) {
     const mm_settings *settings = replica->deployment->manager->settings;
-    return replica->device->is_gpu
-               ? (int)mm_settings_integer(settings, MM_SETTING_WORKERS_PER_GPU_INDEX)
-               : INT_MAX;
+    if (!replica->device->is_gpu)
+        return INT_MAX;
+    if (mm_placement_is_short_locked(replica->deployment))
+        return 1;
+    return (int)mm_settings_integer(settings, MM_SETTING_WORKERS_PER_GPU_INDEX);
 }
 
 int mm_placement_room_locked(const mm_deployment *deployment) {
     int room = 0;
     for (int i = 0; i < deployment->replica_count; i++) {
         const mm_replica *replica = &deployment->replicas[i];
-        if (mm_replica_is_live_locked(replica))
-            room = most_workers(replica) > INT_MAX - room ? INT_MAX : room + most_workers(replica);
+        int most = mm_replica_is_live_locked(replica) ? most_workers_locked(replica) : 0;
+        room = most > INT_MAX - room ? INT_MAX : room + most;
     }
     return room;
 }
@@ -193,7 +196,7 @@ mm_replica *mm_placement_of_worker_locked(const mm_deployment *deployment) {
     for (int i = 0; i < deployment->replica_count; i++) {
         mm_replica *replica = &deployment->replicas[i];
         int workers = mm_workers_of_locked(replica);
-        if (mm_replica_is_live_locked(replica) && workers < most_workers(replica) &&
+        if (mm_replica_is_live_locked(replica) && workers < most_workers_locked(replica) &&
             workers < fewest) {
             best = replica;
             fewest = workers;

@@ -124,6 +124,10 @@ static void test_workers_per_gpu_share_the_weights(void **state) {
     machine own;
     const char *const settings[] = {"worker_pool.workers_per_gpu", "2", NULL};
     open_machine(&own, settings, 2, (const size_t[]){64 * MIB, 128 * MIB});
+    assert_int_equal(preload(&own, MODEL, "gpu", 2), 2); // one each
+    while (own.gpus.gpu[0].sessions + own.gpus.gpu[1].sessions < 2)
+        sched_yield();
+    assert_int_equal(own.gpus.gpu[0].sessions, 1);
     assert_int_equal(preload(&own, MODEL, "gpu", 3), 3);
     assert_loads(&own, (const int[]){1, 1});
     assert_int_equal(preload(&own, MODEL, "gpu", 9), 4);
@@ -393,6 +397,67 @@ static void test_a_gpu_that_is_lost_while_loading_is_replaced_by_another(void **
     close_machine(&own);
 }
 
+// ---- A crowd -----------------------------------------------------------------------------------
+
+enum { CALLERS = 6, CALLS = 40 };
+
+typedef struct caller {
+    machine *own;
+    unsigned random;
+    int refused;
+} caller;
+
+static unsigned draw(caller *self, unsigned below) {
+    self->random = self->random * 1103515245u + 12345u;
+    return (self->random >> 16) % below;
+}
+
+static void *call(void *payload) {
+    static const char *const models[] = {MODEL, OTHER_MODEL};
+    static const char *const devices[] = {"gpu", "gpu", "gpu", "cuda:0", "cuda:1", "cpu"};
+    caller *self = payload;
+    for (int i = 0; i < CALLS; i++) {
+        char workers[40];
+        snprintf(workers, sizeof(workers), ", \"num_workers\": %u", 1 + draw(self, 4));
+        json_t *result = ask(self->own, models[draw(self, 2)], devices[draw(self, 6)],
+                             draw(self, 3) ? "" : workers);
+        if (!json_is_true(json_object_get(result, "success"))) {
+            const char *code = fixture_code(result);
+            assert_true(strcmp(code, "NO_GPU_AVAILABLE") == 0 || strcmp(code, "RELEASED") == 0);
+            self->refused++;
+        }
+        json_decref(result);
+    }
+    return NULL;
+}
+
+// Callers of all devices, GPUs too small for both models at once, releases, and one GPU that fails:
+// every call is answered, and with nothing but what may be.
+static void test_a_crowd_on_failing_gpus_is_answered(void **state) {
+    (void)state;
+    machine own;
+    pthread_t threads[CALLERS];
+    caller callers[CALLERS];
+    open_machine(&own, NULL, 3, (const size_t[]){128 * MIB, 128 * MIB, 128 * MIB});
+    assert_runs_on(&own, MODEL, "cuda:0", "cuda:0");
+    for (int i = 0; i < 3; i++)
+        own.gpus.gpu[i].bytes = own.gpus.gpu[0].used * 2; // with others' models and sessions: one
+    for (unsigned i = 0; i < CALLERS; i++) {
+        callers[i] = (caller){.own = &own, .random = 77u * i + 1};
+        assert_int_equal(pthread_create(&threads[i], NULL, call, &callers[i]), 0);
+    }
+    while (own.gpus.gpu[0].runs + own.gpus.gpu[1].runs + own.gpus.gpu[2].runs < CALLS)
+        sched_yield();
+    mm_error error = {0};
+    assert_ok(mm_model_release(own.own.manager, MODEL, NULL, &error), error);
+    own.gpus.gpu[1].is_lost = true;
+    for (int i = 0; i < CALLERS; i++)
+        pthread_join(threads[i], NULL);
+    assert_runs_on(&own, MODEL, "cuda:0", "cuda:0");
+    assert_refused(&own, MODEL, "cuda:1", "NO_GPU_AVAILABLE");
+    close_machine(&own);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_gpu_with_most_free_memory_gets_the_model),
@@ -412,6 +477,7 @@ int main(void) {
         cmocka_unit_test(test_after_the_loss_of_its_only_gpu_a_model_is_loaded_on_another),
         cmocka_unit_test(test_after_the_loss_of_the_last_gpu_all_who_wait_are_told),
         cmocka_unit_test(test_a_gpu_that_is_lost_while_loading_is_replaced_by_another),
+        cmocka_unit_test(test_a_crowd_on_failing_gpus_is_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
