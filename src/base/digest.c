@@ -2,15 +2,24 @@
 #include "base/digest.h"
 
 #include <openssl/evp.h>
+#include <pthread.h>
+
+// Looked up once for the life of the process: libcrypto takes longer to find an algorithm than to
+// hash a text.
+static EVP_MD *algorithms[2];
+
+static void look_up(void) {
+    algorithms[MM_DIGEST_SHA256] = EVP_MD_fetch(NULL, "SHA2-256", NULL);
+    algorithms[MM_DIGEST_SHA1] = EVP_MD_fetch(NULL, "SHA1", NULL);
+}
 
 mm_status mm_digest_begin(mm_digest *self, mm_digest_kind kind, mm_error *error) {
-    const EVP_MD *wanted = kind == MM_DIGEST_SHA1 ? EVP_sha1() : EVP_sha256();
-    EVP_MD_CTX *context = self->context ? self->context : EVP_MD_CTX_new();
-    self->context = context;
-    // Without a name libcrypto takes the algorithm that the context has, and need not look it up.
-    const EVP_MD *had = context ? EVP_MD_CTX_get0_md(context) : NULL;
-    bool is_same = had && EVP_MD_get_type(had) == EVP_MD_get_type(wanted);
-    self->failed = !context || EVP_DigestInit_ex(context, is_same ? NULL : wanted, NULL) != 1;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, look_up);
+    if (!self->context)
+        self->context = EVP_MD_CTX_new();
+    self->failed = !self->context || !algorithms[kind] ||
+                   EVP_DigestInit_ex(self->context, algorithms[kind], NULL) != 1;
     return self->failed ? mm_fail_memory(error, "a hash") : MM_STATUS_OK;
 }
 

@@ -5,32 +5,45 @@
 
 #include <string.h>
 
-static void add_value(mm_digest *sha, const mm_value *value) {
-    mm_digest_add_part(sha, &value->set, sizeof(value->set));
-    if (!value->set)
-        return;
-    if (value->text)
-        mm_digest_add_part(sha, value->text, strlen(value->text));
-    mm_digest_add(sha, &value->integer, sizeof(value->integer));
-    mm_digest_add(sha, &value->number, sizeof(value->number));
-    mm_digest_add(sha, &value->boolean, sizeof(value->boolean));
+enum { OPTIONS = 7, VALUE_BYTES = 2 + sizeof(int64_t) + sizeof(double) };
+
+static const mm_parameter_index options[OPTIONS] = {
+    MM_PARAM_TRUNCATE,  MM_PARAM_PROMPT,     MM_PARAM_PROMPT_NAME, MM_PARAM_INPUT_ROLE,
+    MM_PARAM_NORMALIZE, MM_PARAM_DIMENSIONS, MM_PARAM_MAX_LENGTH,
+};
+
+static void put_value(uint8_t *out, const mm_value *value) {
+    out[0] = value->set;
+    out[1] = value->boolean;
+    memcpy(out + 2, &value->integer, sizeof(value->integer));
+    memcpy(out + 2 + sizeof(value->integer), &value->number, sizeof(value->number));
+}
+
+// In few pieces, since each costs more than its bytes.
+static void add_options(mm_digest *sha, const mm_request *request) {
+    uint8_t plain[OPTIONS * VALUE_BYTES + 1] = {0};
+    for (size_t i = 0; i < OPTIONS; i++) {
+        const mm_value *value = &request->values[options[i]];
+        if (value->set)
+            put_value(plain + i * VALUE_BYTES, value);
+    }
+    plain[OPTIONS * VALUE_BYTES] = request->list_count > 0;
+    mm_digest_add(sha, plain, sizeof(plain));
+    for (size_t i = 0; i < OPTIONS; i++) {
+        const mm_value *value = &request->values[options[i]];
+        if (value->set && value->text)
+            mm_digest_add_part(sha, value->text, strlen(value->text));
+    }
 }
 
 mm_status mm_cache_keys_start(mm_cache_keys *out, const char *fingerprint,
                               const mm_request *request, mm_error *error) {
-    static const mm_parameter_index options[] = {
-        MM_PARAM_TRUNCATE,  MM_PARAM_PROMPT,     MM_PARAM_PROMPT_NAME, MM_PARAM_INPUT_ROLE,
-        MM_PARAM_NORMALIZE, MM_PARAM_DIMENSIONS, MM_PARAM_MAX_LENGTH,
-    };
     *out = (mm_cache_keys){0};
     mm_status status = mm_digest_begin(&out->sha, MM_DIGEST_SHA256, error);
     if (status)
         return status;
     mm_digest_add_part(&out->sha, fingerprint, strlen(fingerprint));
-    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-        add_value(&out->sha, &request->values[options[i]]);
-    const bool has_ids = request->list_count > 0;
-    mm_digest_add(&out->sha, &has_ids, sizeof(has_ids));
+    add_options(&out->sha, request);
     if (!mm_digest_end(&out->sha, out->scope))
         return mm_fail(error, MM_STATUS_INTERNAL, "libcrypto refuses to compute a SHA-256");
     return MM_STATUS_OK;

@@ -5,6 +5,7 @@
 #include "manager/embedding_cache.h"
 
 #include "base/memory.h"
+#include "manager/disk_cache.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -39,7 +40,8 @@ typedef struct shard {
 
 struct mm_embedding_cache {
     size_t max_entries;
-    int64_t ttl_ns; // INT64_MAX: for ever
+    int64_t ttl_ns;      // INT64_MAX: for ever
+    mm_disk_cache *disk; // or NULL
     atomic_size_t entries;
     _Atomic uint64_t clock, hits, misses, bytes;
     shard shards[SHARDS];
@@ -61,9 +63,14 @@ mm_status mm_embedding_cache_create(mm_embedding_cache **out, size_t max_entries
     return MM_STATUS_OK;
 }
 
+void mm_embedding_cache_set_disk(mm_embedding_cache *cache, mm_disk_cache *disk) {
+    cache->disk = disk;
+}
+
 void mm_embedding_cache_free(mm_embedding_cache *cache) {
     if (!cache)
         return;
+    mm_disk_cache_close(cache->disk);
     for (size_t i = 0; i < SHARDS; i++) {
         shard *own = &cache->shards[i];
         for (entry *at = own->newest, *older; at; at = older) {
@@ -191,6 +198,44 @@ static bool reserve(mm_embedding_cache *cache) {
     }
 }
 
+// ---- Entries -----------------------------------------------------------------------------------
+
+static int64_t later(int64_t from_ns, int64_t by_ns) {
+    return from_ns > INT64_MAX - by_ns ? INT64_MAX : from_ns + by_ns;
+}
+
+static entry *copy_vector(const mm_cache_key *key, const mm_cached_vector *vector,
+                          int64_t expires_ns) {
+    size_t prompt_size = vector->prompt ? strlen(vector->prompt) + 1 : 0;
+    size_t size;
+    if (!mm_size_mul(&size, vector->dimension, sizeof(float)) ||
+        !mm_size_add(&size, size, sizeof(entry) + prompt_size))
+        return NULL;
+    entry *item = mm_malloc(size);
+    if (!item)
+        return NULL;
+    *item = (entry){.key = *key,
+                    .expires_ns = expires_ns,
+                    .dimension = vector->dimension,
+                    .tokens = vector->tokens,
+                    .truncated = vector->truncated};
+    memcpy(item->values, vector->values, vector->dimension * sizeof(float));
+    if (vector->prompt)
+        item->prompt = memcpy(item->values + vector->dimension, vector->prompt, prompt_size);
+    return item;
+}
+
+// A copy that counts as one of the vectors; NULL when there is no room or no memory for it.
+static entry *copy_counted(mm_embedding_cache *cache, const mm_cache_key *key,
+                           const mm_cached_vector *vector, int64_t expires_ns) {
+    entry *item = cache->max_entries > 0 ? copy_vector(key, vector, expires_ns) : NULL;
+    if (item && !reserve(cache)) {
+        mm_free(item);
+        item = NULL;
+    }
+    return item;
+}
+
 // ---- Claims ------------------------------------------------------------------------------------
 
 static mm_cache_answer hit_locked(mm_embedding_cache *cache, shard *own, entry *found,
@@ -201,12 +246,6 @@ static mm_cache_answer hit_locked(mm_embedding_cache *cache, shard *own, entry *
     out->tokens = found->tokens;
     out->truncated = found->truncated;
     return MM_CACHE_HIT;
-}
-
-// NULL when there is none, or none that is young enough.
-static entry *vector_locked(const shard *own, const mm_cache_key *key, int64_t now_ns) {
-    entry *found = own->bucket_count ? *find_locked(own, key) : NULL;
-    return found && !found->is_claim && found->expires_ns > now_ns ? found : NULL;
 }
 
 static mm_cache_answer wait_locked(entry *claim, mm_cache_waiter *waiter) {
@@ -250,31 +289,6 @@ mm_cache_answer mm_embedding_cache_claim(mm_embedding_cache *cache, const mm_cac
     return answer;
 }
 
-bool mm_embedding_cache_get(mm_embedding_cache *cache, const mm_cache_key *key,
-                            mm_cached_vector *out, int64_t now_ns) {
-    shard *own = shard_of(cache, key);
-    pthread_mutex_lock(&own->lock);
-    entry *found = vector_locked(own, key, now_ns);
-    bool there = found && found->dimension == out->dimension;
-    if (there)
-        (void)hit_locked(cache, own, found, out);
-    pthread_mutex_unlock(&own->lock);
-    cache->hits += there;
-    return there;
-}
-
-size_t mm_embedding_cache_look(mm_embedding_cache *cache, const mm_cache_key *key, char **prompt,
-                               int64_t now_ns) {
-    shard *own = shard_of(cache, key);
-    pthread_mutex_lock(&own->lock);
-    const entry *found = vector_locked(own, key, now_ns);
-    size_t length = found ? found->dimension : 0;
-    if (prompt)
-        *prompt = found && found->prompt ? mm_strdup(found->prompt) : NULL;
-    pthread_mutex_unlock(&own->lock);
-    return length;
-}
-
 // Takes the claim out of its shard and puts `vector` there unless NULL.
 static mm_cache_waiter *end_claim(mm_embedding_cache *cache, const mm_cache_key *key,
                                   entry *vector) {
@@ -295,39 +309,141 @@ static mm_cache_waiter *end_claim(mm_embedding_cache *cache, const mm_cache_key 
     return waiters;
 }
 
-static entry *copy_vector(const mm_embedding_cache *cache, const mm_cache_key *key,
-                          const mm_cached_vector *vector, int64_t now_ns) {
-    size_t prompt_size = vector->prompt ? strlen(vector->prompt) + 1 : 0;
-    size_t size;
-    if (!mm_size_mul(&size, vector->dimension, sizeof(float)) ||
-        !mm_size_add(&size, size, sizeof(entry) + prompt_size))
-        return NULL;
-    entry *item = mm_malloc(size);
-    if (!item)
-        return NULL;
-    *item = (entry){.key = *key,
-                    .dimension = vector->dimension,
-                    .tokens = vector->tokens,
-                    .truncated = vector->truncated};
-    item->expires_ns = now_ns > INT64_MAX - cache->ttl_ns ? INT64_MAX : now_ns + cache->ttl_ns;
-    memcpy(item->values, vector->values, vector->dimension * sizeof(float));
-    if (vector->prompt)
-        item->prompt = memcpy(item->values + vector->dimension, vector->prompt, prompt_size);
-    return item;
-}
-
 mm_cache_waiter *mm_embedding_cache_publish(mm_embedding_cache *cache, const mm_cache_key *key,
                                             const mm_cached_vector *vector, int64_t now_ns) {
-    entry *item = copy_vector(cache, key, vector, now_ns);
-    if (item && !reserve(cache)) {
-        mm_free(item);
-        item = NULL;
-    }
-    return end_claim(cache, key, item);
+    if (cache->disk)
+        mm_disk_cache_put(cache->disk, key, vector,
+                          later(mm_disk_cache_wall_ns(cache->disk), cache->ttl_ns));
+    return end_claim(cache, key, copy_counted(cache, key, vector, later(now_ns, cache->ttl_ns)));
 }
 
 mm_cache_waiter *mm_embedding_cache_abandon(mm_embedding_cache *cache, const mm_cache_key *key) {
     return end_claim(cache, key, NULL);
+}
+
+// ---- From the disk -----------------------------------------------------------------------------
+
+// What the disk has, or NULL. For the caller to mm_free.
+static mm_disk_record *read_disk(mm_embedding_cache *cache, const mm_cache_key *key) {
+    return cache->disk ? mm_disk_cache_get(cache->disk, key) : NULL;
+}
+
+// It gets no older in memory than it would have on the disk.
+static entry *copy_record(mm_embedding_cache *cache, mm_disk_record *record, int64_t now_ns) {
+    const mm_cached_vector vector = {record->values, record->dimension, record->tokens,
+                                     record->truncated, record->prompt};
+    const int64_t own = later(now_ns, cache->ttl_ns);
+    const int64_t wall_ns = mm_disk_cache_wall_ns(cache->disk);
+    const int64_t left = record->expires_ns > wall_ns ? record->expires_ns - wall_ns : 0;
+    const int64_t expires_ns = later(now_ns, left);
+    return copy_counted(cache, &record->key, &vector, own < expires_ns ? own : expires_ns);
+}
+
+static bool copy_out(mm_cached_vector *out, const mm_disk_record *record) {
+    if (record->dimension != out->dimension)
+        return false;
+    memcpy(out->values, record->values, record->dimension * sizeof(float));
+    out->tokens = record->tokens;
+    out->truncated = record->truncated;
+    return true;
+}
+
+// Has memory know it too, unless it does by now or somebody computes it.
+static void keep(mm_embedding_cache *cache, mm_disk_record *record, int64_t now_ns) {
+    entry *item = copy_record(cache, record, now_ns);
+    if (!item)
+        return;
+    shard *own = shard_of(cache, &record->key);
+    pthread_mutex_lock(&own->lock);
+    bool is_new = grow_locked(own);
+    entry *before = is_new ? *find_locked(own, &record->key) : NULL;
+    if (before && !before->is_claim && before->expires_ns <= now_ns) {
+        drop_locked(cache, own, before);
+        before = NULL;
+    }
+    is_new = is_new && !before;
+    if (is_new) {
+        insert_locked(own, item);
+        link_locked(own, item, cache->clock++);
+        cache->bytes += bytes_of(item);
+    }
+    pthread_mutex_unlock(&own->lock);
+    if (is_new)
+        return;
+    cache->entries--;
+    mm_free(item);
+}
+
+bool mm_embedding_cache_restore(mm_embedding_cache *cache, const mm_cache_key *key,
+                                mm_cached_vector *out, mm_cache_waiter **waiters, int64_t now_ns) {
+    mm_disk_record *record = read_disk(cache, key);
+    bool there = record && copy_out(out, record);
+    if (there) {
+        *waiters = end_claim(cache, key, copy_record(cache, record, now_ns));
+        cache->hits++;
+        cache->misses--;
+    }
+    mm_free(record);
+    return there;
+}
+
+// ---- Without claims ----------------------------------------------------------------------------
+
+// NULL when there is none, or none that is young enough.
+static entry *vector_locked(const shard *own, const mm_cache_key *key, int64_t now_ns) {
+    entry *found = own->bucket_count ? *find_locked(own, key) : NULL;
+    return found && !found->is_claim && found->expires_ns > now_ns ? found : NULL;
+}
+
+static bool get_from_memory(mm_embedding_cache *cache, const mm_cache_key *key,
+                            mm_cached_vector *out, int64_t now_ns) {
+    shard *own = shard_of(cache, key);
+    pthread_mutex_lock(&own->lock);
+    entry *found = vector_locked(own, key, now_ns);
+    bool there = found && found->dimension == out->dimension;
+    if (there)
+        (void)hit_locked(cache, own, found, out);
+    pthread_mutex_unlock(&own->lock);
+    return there;
+}
+
+bool mm_embedding_cache_get(mm_embedding_cache *cache, const mm_cache_key *key,
+                            mm_cached_vector *out, int64_t now_ns) {
+    bool there = get_from_memory(cache, key, out, now_ns);
+    mm_disk_record *record = there ? NULL : read_disk(cache, key);
+    if (record && copy_out(out, record)) {
+        keep(cache, record, now_ns);
+        there = true;
+    }
+    mm_free(record);
+    cache->hits += there;
+    return there;
+}
+
+static size_t look_in_memory(mm_embedding_cache *cache, const mm_cache_key *key, char **prompt,
+                             int64_t now_ns) {
+    shard *own = shard_of(cache, key);
+    pthread_mutex_lock(&own->lock);
+    const entry *found = vector_locked(own, key, now_ns);
+    size_t length = found ? found->dimension : 0;
+    if (prompt)
+        *prompt = found && found->prompt ? mm_strdup(found->prompt) : NULL;
+    pthread_mutex_unlock(&own->lock);
+    return length;
+}
+
+size_t mm_embedding_cache_look(mm_embedding_cache *cache, const mm_cache_key *key, char **prompt,
+                               int64_t now_ns) {
+    size_t length = look_in_memory(cache, key, prompt, now_ns);
+    mm_disk_record *record = length > 0 ? NULL : read_disk(cache, key);
+    if (!record)
+        return length;
+    length = record->dimension;
+    if (prompt)
+        *prompt = record->prompt ? mm_strdup(record->prompt) : NULL;
+    keep(cache, record, now_ns);
+    mm_free(record);
+    return length;
 }
 
 void mm_embedding_cache_statistics(mm_cache_statistics *out, const mm_embedding_cache *cache) {
@@ -336,5 +452,14 @@ void mm_embedding_cache_statistics(mm_cache_statistics *out, const mm_embedding_
         .hits = cache->hits,
         .misses = cache->misses,
         .bytes = cache->bytes,
+        .has_disk = cache->disk != NULL,
     };
+    if (!cache->disk)
+        return;
+    mm_disk_statistics disk;
+    mm_disk_cache_statistics(&disk, cache->disk);
+    out->disk_entries = disk.entries;
+    out->disk_hits = disk.hits;
+    out->disk_misses = disk.misses;
+    out->disk_bytes = disk.bytes;
 }

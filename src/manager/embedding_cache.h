@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 typedef struct mm_embedding_cache mm_embedding_cache;
+typedef struct mm_disk_cache mm_disk_cache; // disk_cache.h
 
 // SHA-256 over all that has a say in the vector; keys that are equal stand for equal vectors.
 typedef struct mm_cache_key {
@@ -46,6 +47,9 @@ typedef enum mm_cache_answer {
 // `ttl_seconds` infinite: nothing gets too old. `max_entries` 0 is allowed: only claims then.
 mm_status mm_embedding_cache_create(mm_embedding_cache **out, size_t max_entries,
                                     double ttl_seconds, mm_error *error);
+// A second tier, before the first use; the cache closes it in the end. What memory has not, the
+// disk is asked for, except by claims, which say so themselves (mm_embedding_cache_restore).
+void mm_embedding_cache_set_disk(mm_embedding_cache *cache, mm_disk_cache *disk);
 // There must be no claims any more. Accepts NULL.
 void mm_embedding_cache_free(mm_embedding_cache *cache);
 
@@ -61,6 +65,10 @@ bool mm_embedding_cache_get(mm_embedding_cache *cache, const mm_cache_key *key,
 // (unless `prompt` is NULL), which the caller frees; NULL too when memory is out.
 size_t mm_embedding_cache_look(mm_embedding_cache *cache, const mm_cache_key *key, char **prompt,
                                int64_t now_ns);
+// Ends a claim with the vector that the disk has, if any: copies it into `out`, and names those who
+// waited. A hit then, in place of the miss that the claim was.
+bool mm_embedding_cache_restore(mm_embedding_cache *cache, const mm_cache_key *key,
+                                mm_cached_vector *out, mm_cache_waiter **waiters, int64_t now_ns);
 // Ends a claim with its vector, which may push out others (out of memory: it is just not kept).
 // Returns those who waited for it: they may ask again.
 mm_cache_waiter *mm_embedding_cache_publish(mm_embedding_cache *cache, const mm_cache_key *key,
@@ -70,6 +78,8 @@ mm_cache_waiter *mm_embedding_cache_abandon(mm_embedding_cache *cache, const mm_
 
 typedef struct mm_cache_statistics {
     uint64_t entries, hits, misses, bytes; // bytes: all that the entries take
+    bool has_disk;
+    uint64_t disk_entries, disk_hits, disk_misses, disk_bytes;
 } mm_cache_statistics;
 void mm_embedding_cache_statistics(mm_cache_statistics *out, const mm_embedding_cache *cache);
 

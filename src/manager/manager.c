@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The manager as a whole: created, entered, left, freed.
 #include "base/memory.h"
+#include "manager/disk_cache.h"
 #include "manager/fetch.h"
 #include "manager/machine.h"
 #include "manager/state.h"
@@ -57,6 +58,27 @@ static const char *variable(const void *payload, const char *name) {
     return mm_settings_variable(payload, name);
 }
 
+// Without its disk tier, where that cannot be had.
+static mm_status make_cache(mm_manager *manager, mm_error *error) {
+    const mm_settings *settings = manager->settings;
+    const char *path = mm_settings_text(settings, MM_SETTING_CACHE_DISK_PATH_INDEX);
+    int64_t bytes = mm_settings_integer(settings, MM_SETTING_CACHE_DISK_BYTES_INDEX);
+    mm_status status = mm_embedding_cache_create(
+        &manager->cache, (size_t)mm_settings_integer(settings, MM_SETTING_CACHE_SIZE_INDEX),
+        mm_settings_number(settings, MM_SETTING_CACHE_TTL_INDEX, INFINITY), error);
+    if (status || !path || !mm_settings_boolean(settings, MM_SETTING_ENABLED_INDEX))
+        return status;
+    mm_disk_cache *disk;
+    mm_error reason = {0};
+    if (mm_disk_cache_open(&disk, path, (uint64_t)bytes, manager->clock, &manager->log, &reason))
+        mm_log_write(&manager->log, MM_LOG_WARNING,
+                     "embedding_cache.disk_path: %s; vectors are kept in memory only",
+                     reason.message);
+    else
+        mm_embedding_cache_set_disk(manager->cache, disk);
+    return MM_STATUS_OK;
+}
+
 static mm_status derive(mm_manager *manager, const mm_gpu_source *gpus, mm_error *error) {
     static const char *const levels[] = {"error", "warning", "info", "debug"};
     const mm_settings *settings = manager->settings;
@@ -74,9 +96,7 @@ static mm_status derive(mm_manager *manager, const mm_gpu_source *gpus, mm_error
         status = mm_hub_access_read(&manager->access, variable, settings, error);
     manager->access.offline |= mm_settings_boolean(settings, MM_SETTING_OFFLINE_INDEX);
     if (!status && mm_settings_boolean(settings, MM_SETTING_CACHE_ENABLED_INDEX))
-        status = mm_embedding_cache_create(
-            &manager->cache, (size_t)mm_settings_integer(settings, MM_SETTING_CACHE_SIZE_INDEX),
-            mm_settings_number(settings, MM_SETTING_CACHE_TTL_INDEX, INFINITY), error);
+        status = make_cache(manager, error);
     manager->places = (mm_hub_places){
         .models_dir = mm_settings_text(settings, MM_SETTING_MODELS_DIR_INDEX),
         .hub_cache = manager->hub_cache,

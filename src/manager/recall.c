@@ -53,21 +53,44 @@ static mm_cached_vector row_of(mm_result *result, size_t index) {
                               .dimension = result->dimension};
 }
 
+static void wake(mm_manager *manager, mm_cache_waiter *waiters) {
+    if (!waiters)
+        return;
+    pthread_mutex_lock(&manager->lock);
+    mm_jobs_wake_locked(waiters);
+    pthread_mutex_unlock(&manager->lock);
+}
+
+// Claims text `index`, unless the disk has it: then those who came meanwhile may have it too.
+static mm_cache_answer ask_one(mm_recall *recall, mm_job *job, size_t index,
+                               mm_cached_vector *row) {
+    const int64_t now = mm_manager_now(job->manager);
+    const mm_cache_key *key = &recall->keys[index];
+    mm_cache_waiter *waiter = &recall->waiters[index], *others = NULL;
+    waiter->payload = job;
+    mm_job_retain(job); // the waiter's
+    mm_cache_answer answer = mm_embedding_cache_claim(recall->cache, key, row, waiter, now);
+    if (answer != MM_CACHE_PENDING)
+        mm_job_release(job); // no waiter
+    if (answer == MM_CACHE_CLAIMED &&
+        mm_embedding_cache_restore(recall->cache, key, row, &others, now)) {
+        wake(job->manager, others);
+        answer = MM_CACHE_HIT;
+    }
+    return answer;
+}
+
 size_t mm_recall_ask(mm_recall *recall, mm_job *job) {
     mm_result *result = job->result;
     size_t awaited = 0;
-    int64_t now = mm_manager_now(job->manager);
     for (size_t i = 0; i < recall->count; i++) {
         if (recall->states[i] != MM_RECALL_UNKNOWN)
             continue;
         mm_cached_vector row = row_of(result, i);
-        recall->waiters[i].payload = job;
-        mm_job_retain(job); // the waiter's
-        switch (mm_embedding_cache_claim(recall->cache, &recall->keys[i], &row, &recall->waiters[i],
-                                         now)) {
+        switch (ask_one(recall, job, i, &row)) {
         case MM_CACHE_PENDING:
             awaited++;
-            continue;
+            break;
         case MM_CACHE_HIT:
             result->tokens[i] = row.tokens;
             result->truncated[i] = row.truncated;
@@ -81,7 +104,6 @@ size_t mm_recall_ask(mm_recall *recall, mm_job *job) {
             recall->states[i] = MM_RECALL_ALONE;
             break;
         }
-        mm_job_release(job); // no waiter
     }
     if (awaited > 0)
         mm_job_await(job, (long)awaited);

@@ -100,14 +100,25 @@ static bool put_devices_locked(mm_buffer *out, const device_view *views, int cou
     return ok && mm_buffer_putc(out, ']');
 }
 
+static bool put_cache_counts(mm_buffer *out, uint64_t entries, uint64_t hits, uint64_t misses,
+                             uint64_t bytes) {
+    return mm_buffer_printf(out,
+                            "{\"entries\": %llu, \"hits\": %llu, \"misses\": %llu, \"bytes\": %llu",
+                            (unsigned long long)entries, (unsigned long long)hits,
+                            (unsigned long long)misses, (unsigned long long)bytes);
+}
+
 static bool put_cache(mm_buffer *out, const mm_manager *manager) {
     mm_cache_statistics cache = {0};
     if (manager->cache)
         mm_embedding_cache_statistics(&cache, manager->cache);
-    return mm_buffer_printf(
-        out, ", \"cache\": {\"entries\": %llu, \"hits\": %llu, \"misses\": %llu, \"bytes\": %llu}}",
-        (unsigned long long)cache.entries, (unsigned long long)cache.hits,
-        (unsigned long long)cache.misses, (unsigned long long)cache.bytes);
+    bool ok = mm_buffer_puts(out, ", \"cache\": ") &&
+              put_cache_counts(out, cache.entries, cache.hits, cache.misses, cache.bytes) &&
+              mm_buffer_puts(out, ", \"disk\": ");
+    if (ok && cache.has_disk)
+        ok = put_cache_counts(out, cache.disk_entries, cache.disk_hits, cache.disk_misses,
+                              cache.disk_bytes);
+    return ok && mm_buffer_puts(out, cache.has_disk ? "}}}" : "null}}");
 }
 
 mm_status mm_manager_status(char **out, mm_manager *manager, mm_error *error) {
