@@ -196,6 +196,47 @@ def modules():
         yield parts("", "", "", value)
 
 
+def generation_settings():
+    every = {"max_length": 20, "max_new_tokens": 9, "min_length": 2, "min_new_tokens": 3, "num_beams": 4,
+             "num_return_sequences": 2, "early_stopping": True, "length_penalty": 2.0, "repetition_penalty": 1.3,
+             "encoder_repetition_penalty": 1.1, "no_repeat_ngram_size": 3, "encoder_no_repeat_ngram_size": 2,
+             "do_sample": True, "temperature": 0.7, "top_k": 5, "top_p": 0.9, "min_p": 0.1, "typical_p": 0.5,
+             "epsilon_cutoff": 0.01, "eta_cutoff": 0.02, "top_h": 0.3, "renormalize_logits": True,
+             "remove_invalid_values": True, "forced_bos_token_id": 0, "forced_eos_token_id": [2, 3],
+             "suppress_tokens": [5], "begin_suppress_tokens": [6, 7], "bad_words_ids": [[5], [6, 7]],
+             "sequence_bias": [[[8], -1.0], [[9, 10], 2]], "exponential_decay_length_penalty": [3, 1.2]}
+    ids = {"decoder_start_token_id": 1, "bos_token_id": 0, "eos_token_id": [2, 3], "pad_token_id": 1}
+    tasks = {"task_specific_params": {"task": {"prefix": "x: ", "num_beams": 2, "max_length": 12}}}
+
+    def parts(*values):
+        return SEPARATOR.join(b"" if v is None else v if isinstance(v, bytes) else json.dumps(v).encode() for v in values)
+    yield parts({**ids, **every}, tasks, {"seed": 5, "stop": ["a", "bc"]})
+    yield parts(None, {**ids, **every, **tasks, "force_bos_token_to_be_generated": True}, {"stop": "x"})
+    yield parts(ids, {}, every)
+    yield parts(ids, {}, {name: None for name in every})
+    yield parts(None, {"bos_token_id": 4}, {})
+    yield parts(None, {}, {})
+    yield parts(ids, None, None)
+    for bad in [b"", b"[]", b"{", b"5", b"{\"num_beams\": 1e999}", b"{\"a\": \"\xc3\"}"]:
+        yield parts(bad, ids, bad)
+    for call in [{"max_length": 1}, {"max_length": 65}, {"max_length": 20, "min_length": 30}, {"min_new_tokens": 40},
+                 {"num_return_sequences": 2}, {"num_beams": 2, "num_return_sequences": 3}, {"temperature": 0.5},
+                 {"top_k": 3}, {"early_stopping": True}, {"early_stopping": "never", "num_beams": 2},
+                 {"early_stopping": "soon"}, {"do_sample": True, "temperature": 0}, {"do_sample": True, "typical_p": 0},
+                 {"suppress_tokens": [7], "forced_bos_token_id": 7}, {"suppress_tokens": [100]}, {"suppress_tokens": []},
+                 {"suppress_tokens": [-1]}, {"forced_bos_token_id": 100}, {"eos_token_id": 2**40}, {"bad_words_ids": []},
+                 {"bad_words_ids": [[]]}, {"bad_words_ids": [5]}, {"sequence_bias": [[[1]]]}, {"sequence_bias": [[[1], "x"]]},
+                 {"exponential_decay_length_penalty": [1]}, {"exponential_decay_length_penalty": [1, 0]},
+                 {"stop": ""}, {"stop": []}, {"stop": ["a"] * 65}, {"stop": "x" * 1025}, {"stop": 5}, {"seed": 2**60},
+                 {"num_beam_groups": 2}, {"num_beam_groups": 1}, {"guidance_scale": 1.5}, {"constraints": []},
+                 {"unknown": 1}, {"do_sample": 1}, {"length_penalty": 1e9}, {"max_length": 2.5}]:
+        yield parts(ids, {}, call)
+        yield parts({**ids, **call}, {}, {})
+    yield parts(None, {**ids, "task_specific_params": {"task": {"num_beams": -4}}}, {})
+    for number in range(1, 90, 4):
+        yield failing(parts({**ids, **every}, tasks, {"seed": 5, "stop": ["a", "bc"]}), number)
+
+
 def requests():
     whole = {"task_type": "embedding", "model_name": "org/name", "task_data": ["a", "b\0c", ""],
              "num_workers": 2, "device": "cuda:0", "keep_alive": -0.5, "revision": "main",
@@ -334,4 +375,5 @@ if __name__ == "__main__":
     write("fuzz_checkpoint", checkpoints())
     write("fuzz_json_number", numbers())
     write("fuzz_modules", modules())
+    write("fuzz_generation_settings", generation_settings())
     write("fuzz_request", requests())
