@@ -225,6 +225,7 @@ typedef struct mm_token {
     int32_t id;       // -1: no token, but the rest of the text
     const char *text; // what has become certain with it, whole characters; often nothing
     size_t length;
+    bool is_last; // the last token of its text; only the rest of the text may follow
 } mm_token;
 // Called from a thread of the manager for every token, those of a text in order: at once, or with
 // beams when its search is over. It delays all that this thread generates. False cancels the job.

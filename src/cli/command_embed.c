@@ -64,12 +64,13 @@ static int embed(const mm_invocation *line, const embed_arguments *arguments) {
     mm_request *request = NULL;
     mm_result *result = NULL;
     mm_error error = {0};
+    size_t texts;
     int status = MM_EXIT_USAGE;
     if (!mm_invocation_request(&request, line, "embedding", model))
         goto done;
     if (!mm_invocation_manager(&manager, &status, line))
         goto done;
-    if (!mm_cli_texts_add(request, line, &arguments->texts, &error) ||
+    if (!mm_cli_texts_add(request, &texts, line, &arguments->texts, &error) ||
         mm_task(&result, manager, request, &error)) {
         status = mm_output_failure(&error, !npy && !arguments->output);
         mm_output_hint(&error, model);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // mm generate: texts in, what the model makes of them out.
+#include "cli/generate_progress.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/texts.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct generate_arguments {
@@ -46,56 +48,81 @@ static int print_result(const mm_result *result, bool as_text) {
     return MM_EXIT_OK;
 }
 
-// ---- Streaming ---------------------------------------------------------------------------------
+// ---- Hearing of tokens -------------------------------------------------------------------------
 
-// The thread of the command waits for the last call.
-typedef struct stream_desk {
+// What is known of the job; the thread of the command waits for its last call.
+typedef struct desk {
+    bool prints;                   // the text as it comes
+    mm_generate_progress progress; // else, on a terminal
     pthread_mutex_t lock;
     pthread_cond_t ended;
     bool has_ended;
     mm_status status;
+    mm_result *result;
     mm_error error;
-} stream_desk;
+} desk;
 
 static bool on_token(mm_job *job, const mm_token *token, void *payload) {
+    desk *self = payload;
     (void)job;
-    (void)payload;
+    if (!self->prints) {
+        mm_generate_progress_add(&self->progress, token);
+        return true;
+    }
     return token->sequence > 0 || token->length == 0 ||
            (mm_output_write(token->text, token->length) && mm_output_flush());
 }
 
 static void on_end(mm_job *job, mm_status status, mm_result *result, const mm_error *error,
                    void *payload) {
-    stream_desk *desk = payload;
+    desk *self = payload;
     (void)job;
-    mm_result_free(result);
-    (void)pthread_mutex_lock(&desk->lock);
-    desk->status = status;
+    (void)pthread_mutex_lock(&self->lock);
+    self->status = status;
+    self->result = result;
     if (status)
-        desk->error = *error;
-    desk->has_ended = true;
-    (void)pthread_cond_signal(&desk->ended);
-    (void)pthread_mutex_unlock(&desk->lock);
+        self->error = *error;
+    self->has_ended = true;
+    (void)pthread_cond_signal(&self->ended);
+    (void)pthread_mutex_unlock(&self->lock);
 }
 
-static mm_status stream(mm_manager *manager, const mm_request *request, mm_error *error) {
-    stream_desk desk = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
+// As mm_task; with `prints` the text goes to stdout meanwhile, else a terminal shows how far it is.
+// `texts` is how many there will be.
+static mm_status hear(mm_result **out, mm_manager *manager, const mm_request *request, bool prints,
+                      size_t texts, mm_error *error) {
+    desk self = {
+        .prints = prints, .lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
     mm_job *job;
-    mm_status status = mm_task_stream(&job, manager, request, on_token, on_end, &desk, error);
+    mm_generate_progress_init(&self.progress, texts);
+    mm_status status = mm_task_stream(&job, manager, request, on_token, on_end, &self, error);
     if (status)
         return status;
-    (void)pthread_mutex_lock(&desk.lock);
-    while (!desk.has_ended)
-        (void)pthread_cond_wait(&desk.ended, &desk.lock);
-    (void)pthread_mutex_unlock(&desk.lock);
+    (void)pthread_mutex_lock(&self.lock);
+    while (!self.has_ended)
+        (void)pthread_cond_wait(&self.ended, &self.lock);
+    (void)pthread_mutex_unlock(&self.lock);
     mm_job_free(job);
-    (void)mm_output_write("\n", 1);
-    *error = desk.error;
+    mm_generate_progress_end(&self.progress);
+    if (prints)
+        (void)mm_output_write("\n", 1);
+    *out = self.result;
+    *error = self.error;
     // Only a reader that went away cancels, and stdout tells of that at the end.
-    return desk.status == MM_STATUS_CANCELLED ? MM_STATUS_OK : desk.status;
+    return prints && self.status == MM_STATUS_CANCELLED ? MM_STATUS_OK : self.status;
 }
 
 // ---- The command -------------------------------------------------------------------------------
+
+// Of each text, as the flags say; what is given last counts.
+static size_t sequences(const mm_invocation *line) {
+    size_t count = 1;
+    for (size_t i = 0; i < line->parameter_count; i++) {
+        if (strcmp(line->parameters[i].name, "num_return_sequences") == 0)
+            count = (size_t)strtoull(line->parameters[i].value, NULL, 10);
+    }
+    return count;
+}
 
 static int generate(const mm_invocation *line, const generate_arguments *arguments) {
     bool as_text = arguments->stream || mm_cli_texts_in_other(&arguments->texts);
@@ -104,15 +131,15 @@ static int generate(const mm_invocation *line, const generate_arguments *argumen
     mm_request *request = NULL;
     mm_result *result = NULL;
     mm_error error = {0};
+    size_t texts = 0;
     int status = MM_EXIT_USAGE;
     if (!mm_invocation_request(&request, line, "text_generation", model))
         goto done;
     if (!mm_invocation_manager(&manager, &status, line))
         goto done;
     mm_request_set_single(request, line->word_count == 2);
-    if (!mm_cli_texts_add(request, line, &arguments->texts, &error) ||
-        (arguments->stream ? stream(manager, request, &error)
-                           : mm_task(&result, manager, request, &error))) {
+    if (!mm_cli_texts_add(request, &texts, line, &arguments->texts, &error) ||
+        hear(&result, manager, request, arguments->stream, texts * sequences(line), &error)) {
         status = mm_output_failure(&error, !as_text);
         mm_output_hint(&error, model);
     } else {
@@ -126,22 +153,12 @@ done:
     return status;
 }
 
-// What is given last counts.
-static bool wants_several(const mm_invocation *line) {
-    bool several = false;
-    for (size_t i = 0; i < line->parameter_count; i++) {
-        if (strcmp(line->parameters[i].name, "num_return_sequences") == 0)
-            several = strcmp(line->parameters[i].value, "1") != 0;
-    }
-    return several;
-}
-
 static int check_stream(const mm_invocation *line, const generate_arguments *arguments) {
     if (line->word_count != 2)
         return mm_usage_error(line->command, "--stream is for one text of the command line");
     if (arguments->texts.format && !mm_cli_texts_in_other(&arguments->texts))
         return mm_usage_error(line->command, "--stream prints text, not --format json");
-    if (wants_several(line))
+    if (sequences(line) != 1)
         return mm_usage_error(line->command, "--stream is for one sequence");
     return MM_EXIT_OK;
 }

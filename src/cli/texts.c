@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool add_lines(mm_request *request, const char *path, mm_error *error) {
+static bool add_lines(mm_request *request, size_t *count, const char *path, mm_error *error) {
     mm_input input;
     if (!mm_input_open(&input, path, error))
         return false;
@@ -20,6 +20,7 @@ static bool add_lines(mm_request *request, const char *path, mm_error *error) {
             got = -1;
             break;
         }
+        ++*count;
     }
     mm_input_close(&input);
     return got == 0;
@@ -41,11 +42,12 @@ int mm_cli_texts_check(const mm_invocation *line, const mm_cli_texts *texts) {
     return MM_EXIT_OK;
 }
 
-bool mm_cli_texts_add(mm_request *request, const mm_invocation *line, const mm_cli_texts *texts,
-                      mm_error *error) {
+bool mm_cli_texts_add(mm_request *request, size_t *count, const mm_invocation *line,
+                      const mm_cli_texts *texts, mm_error *error) {
+    *count = 0;
     if (line->word_count == 1)
-        return add_lines(request, texts->file ? texts->file : "-", error);
-    for (int i = 1; i < line->word_count; i++) {
+        return add_lines(request, count, texts->file ? texts->file : "-", error);
+    for (int i = 1; i < line->word_count; i++, ++*count) {
         if (mm_request_add_text(request, line->words[i], SIZE_MAX, error))
             return false;
     }

@@ -31,8 +31,8 @@ typedef struct mm_cli_texts {
 bool mm_cli_texts_in_other(const mm_cli_texts *texts);
 // Whether the command line says where texts come from; else reports and returns MM_EXIT_USAGE.
 int mm_cli_texts_check(const mm_invocation *line, const mm_cli_texts *texts);
-// Adds them.
-bool mm_cli_texts_add(mm_request *request, const mm_invocation *line, const mm_cli_texts *texts,
-                      mm_error *error);
+// Adds them; *count is how many there are.
+bool mm_cli_texts_add(mm_request *request, size_t *count, const mm_invocation *line,
+                      const mm_cli_texts *texts, mm_error *error);
 
 #endif

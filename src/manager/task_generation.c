@@ -158,10 +158,11 @@ static mm_status decode_all(mm_result *result, const mm_generator *generator,
     return status;
 }
 
-static bool on_token(void *context, size_t sequence, int32_t id) {
+static bool on_token(void *context, size_t sequence, int32_t id, bool is_last) {
     mm_job *job = context;
     generation_work *work = work_of(job);
-    mm_token token = {.struct_size = sizeof(token), .sequence = sequence, .id = id};
+    mm_token token = {
+        .struct_size = sizeof(token), .sequence = sequence, .id = id, .is_last = is_last};
     if (mm_token_stream_push(work->stream, sequence, id, &token.text, &token.length,
                              &work->stream_error))
         return false;

@@ -81,7 +81,8 @@ typedef struct mm_generation_events {
     void *context;
     // One id of one sequence (source * num_return_sequences + i), each sequence's in order: at once
     // when there is one beam, else when the source's search is over. False cancels the job.
-    bool (*on_token)(void *context, size_t sequence, int32_t id);
+    // `is_last`: no more of this sequence.
+    bool (*on_token)(void *context, size_t sequence, int32_t id, bool is_last);
     const atomic_bool *cancelled; // looked at before every step; true cancels the job
 } mm_generation_events;
 

@@ -296,10 +296,12 @@ static bool all_finite(const float *values, size_t count) {
     return bad == 0;
 }
 
-static void tell(mm_batch_entry *entry, size_t sequence, const int32_t *ids, int32_t count) {
+// `is_whole`: the sequence ends with them.
+static void tell(mm_batch_entry *entry, size_t sequence, const int32_t *ids, int32_t count,
+                 bool is_whole) {
     const mm_generation_events *events = &entry->events;
     for (int32_t i = 0; events->on_token && !entry->status && i < count; i++) {
-        if (!events->on_token(events->context, sequence, ids[i]))
+        if (!events->on_token(events->context, sequence, ids[i], is_whole && i == count - 1))
             cancel(entry);
     }
 }
@@ -325,7 +327,7 @@ static void hand_on(mm_batch_place *place, int32_t index) {
     const int64_t returned = entry->job->settings.num_return_sequences;
     const size_t first = place->source * (size_t)returned + (size_t)index;
     if (search->beams == 1) {
-        tell(entry, first, search->running[0].ids + search->length - 1, 1);
+        tell(entry, first, search->running[0].ids + search->length - 1, 1, search->done);
         if (search->done && !entry->status)
             entry->status = keep(entry, first, mm_search_result(search, 0));
         return;
@@ -333,7 +335,7 @@ static void hand_on(mm_batch_place *place, int32_t index) {
     for (int32_t i = 0; search->done && i < returned && !entry->status; i++) {
         const mm_hypothesis *found = mm_search_result(search, i);
         entry->status = keep(entry, first + (size_t)i, found);
-        tell(entry, first + (size_t)i, found->ids + 1, found->length - 1);
+        tell(entry, first + (size_t)i, found->ids + 1, found->length - 1, true);
     }
 }
 

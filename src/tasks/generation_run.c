@@ -37,9 +37,9 @@ typedef struct outcome {
     mm_status status;
 } outcome;
 
-static bool pass_token(void *context, size_t sequence, int32_t id) {
+static bool pass_token(void *context, size_t sequence, int32_t id, bool is_last) {
     const outcome *out = context;
-    return out->events.on_token(out->events.context, sequence, id);
+    return out->events.on_token(out->events.context, sequence, id, is_last);
 }
 
 static void take_outcome(void *context, mm_status status, const mm_error *error,

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """mm generate: what comes out is what transformers generates with the same folder."""
 import json
+import os
+import pty
+import re
+import subprocess
 
 import pytest
 
-from conftest import ROOT, lines_of
+from conftest import LIMIT, ROOT, lines_of
 
 GOLDEN = json.loads((ROOT / "tests/golden/models/seq2seq-t5/golden.json").read_text(encoding="utf-8"))
 TEXTS = [entry["text"] for entry in GOLDEN["inputs"]]
@@ -128,3 +132,32 @@ def test_a_model_that_does_not_write(mm, model):
 def test_usage(mm, words, message):
     run = mm("generate", *words, status=2)
     assert message in run.stderr.decode() and run.stdout == b""
+
+
+def terminal(mm, *words):
+    """A run whose stderr is a terminal: the process, and the terminal's other side."""
+    ours, its = pty.openpty()
+    process = subprocess.Popen([mm.path, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=its,
+                               cwd=mm.folder, env=mm.environment)
+    os.close(its)
+    return process, ours
+
+
+def test_a_long_generation_shows_on_a_terminal_how_far_it_is(mm, writer):
+    process, ours = terminal(mm, "generate", writer, *TEXTS[:2] * 4, "--device", "cpu", "--max-new-tokens", "16000",
+                             "--num-beams", "1")
+    shown = b""
+    while not re.search(rb"\r\x1b\[K0 of 8 texts, \d+ tokens, \d+ tokens/s", shown):
+        shown += os.read(ours, 4096)  # for as long as it takes
+    process.kill()
+    process.communicate()
+    os.close(ours)
+
+
+def test_a_short_generation_leaves_a_terminal_alone(mm, writer):
+    process, ours = terminal(mm, "generate", writer, TEXTS[0], "--device", "cpu", "--max-new-tokens", "1")
+    out, _ = process.communicate(timeout=LIMIT)
+    assert json.loads(out)["success"]
+    with pytest.raises(OSError):  # nothing came before the other side was closed
+        assert not os.read(ours, 4096)
+    os.close(ours)

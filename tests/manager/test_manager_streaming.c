@@ -22,6 +22,7 @@ typedef struct listener {
     char text[2][TEXT_MAX];
     char expected[2][TEXT_MAX]; // of the Result
     size_t output_tokens;
+    size_t ended; // texts whose last token came
     mm_status status;
 } listener;
 
@@ -33,6 +34,7 @@ static bool on_token(mm_job *job, const mm_token *token, void *payload) {
                       token->length < 64 ? token->length : 64);
     if (token->id >= 0)
         atomic_fetch_add(&self->tokens, 1);
+    self->ended += token->is_last;
     const int stop = atomic_load(&self->stop_after);
     if (stop == 0 || atomic_load(&self->tokens) < stop)
         return true;
@@ -106,6 +108,7 @@ static void test_pieces(void **state) {
         listen(self, &own, request);
         fixture_wait(&self->calls, 1);
         assert_int_equal(self->sequences, beams);
+        assert_int_equal(self->ended, beams);
         assert_true(strlen(self->expected[0]) > 0);
         for (int i = 0; i < beams; i++)
             assert_string_equal(self->text[i], self->expected[i]);

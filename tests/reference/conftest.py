@@ -17,6 +17,13 @@ def pytest_report_header():
     return f"fresh texts: MM_SEED={SEED}"
 
 
+def pytest_terminal_summary(terminalreporter):
+    """What tests measured, also where they passed."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")
+
+
 @pytest.fixture
 def fresh():
     """Makes texts nobody has seen before; MM_SEED brings them back."""

@@ -34,7 +34,7 @@ def distance(ours, theirs):
 
 
 @pytest.mark.parametrize("shape", sorted(make_seq2seq.SHAPES))
-def test_published_shapes(shape):
+def test_published_shapes(shape, record_property):
     """Gigabytes, so one at a time, and deleted afterwards."""
     folder = ROOT / ".cache/reference" / shape
     shutil.rmtree(folder, ignore_errors=True)
@@ -56,9 +56,9 @@ def test_published_shapes(shape):
                                  config.vocab_size, folder / "trace")
         top = np.sort(logits, axis=-1)[:, -2:]
         gap = float((top[:, 1] - top[:, 0]).min())
-        print(f"{shape}: encoder states within {distance(ours, states):.1e} of their size, logits "
-              f"within {np.abs(our_logits - logits).max():.1e}, smallest gap of the best two "
-              f"{gap:.1e}, {len(set(generated))} of {STEPS} tokens differ")
+        record_property(shape, f"encoder states within {distance(ours, states):.1e} of their size, "
+                        f"logits within {np.abs(our_logits - logits).max():.1e}, smallest gap of "
+                        f"the best two {gap:.1e}, {len(set(generated))} of {STEPS} tokens differ")
         assert len(set(generated)) >= STEPS // 2
         assert our_logits.argmax(-1).tolist() == generated
         assert distance(ours, states) <= STATES_BOUND
@@ -87,7 +87,7 @@ def cut(ids, settings):
 
 
 @pytest.mark.parametrize("name", sorted(make_generation.CASES))
-def test_small_models(name, tmp_path):
+def test_small_models(name, tmp_path, record_property):
     """Kept is what float32 and float64 of the library agree on."""
     torch.set_num_threads(1)
     folder = tmp_path / name
@@ -107,7 +107,7 @@ def test_small_models(name, tmp_path):
         if found[0] == found[1]:
             requests.append((source, call))
             expected.append([cut(ids, models[0].generation_config) for ids in found[1]])
-    print(f"{name}: {len(requests)} of {len(calls)} calls compared, seed {SEED}")
+    record_property(name, f"{len(requests)} of {len(calls)} calls compared, seed {SEED}")
     assert len(requests) > len(calls) // 2
     for ours, theirs, request in zip(generate(folder, requests), expected, requests, strict=True):
         assert ours == theirs, request

@@ -40,6 +40,7 @@ typedef struct caller {
     mm_error error;
     int32_t heard[TOKENS_MAX]; // of sequence 0
     int heard_count, stop_after;
+    size_t ended; // sequences
     atomic_bool cancelled;
 } caller;
 
@@ -52,8 +53,9 @@ static void take(void *context, mm_status status, const mm_error *error, mm_gene
     self->calls++;
 }
 
-static bool hear(void *context, size_t sequence, int32_t id) {
+static bool hear(void *context, size_t sequence, int32_t id, bool is_last) {
     caller *self = context;
+    self->ended += is_last;
     if (sequence == 0 && self->heard_count < TOKENS_MAX)
         self->heard[self->heard_count++] = id;
     return self->stop_after == 0 || self->heard_count < self->stop_after;
@@ -100,6 +102,7 @@ static void check_alone(const toy_generator *all, const caller *self, int reques
         }
         mm_generated_free(&alone);
     }
+    assert_int_equal(self->ended, self->result.count);
     assert_int_equal(self->heard_count, self->result.starts[1]);
     assert_memory_equal(self->heard, self->result.ids,
                         (size_t)self->heard_count * sizeof *self->heard);
@@ -183,6 +186,7 @@ static void test_one_job_with_events(void **state) {
     assert_ok(
         mm_generator_run(all.generator, all.session, &self->job, &events, &self->result, &error),
         error);
+    assert_int_equal(self->ended, self->result.count);
     assert_int_equal(self->heard_count, self->result.starts[1]);
     mm_generated_free(&self->result);
     self->stop_after = 1;

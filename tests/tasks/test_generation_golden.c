@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { INPUTS_MAX = 16 };
+enum { INPUTS_MAX = 16, PARAMETER_SETS = 40 };
 
 typedef struct fixture {
     const golden_case *golden;
@@ -164,11 +164,27 @@ static const char *const required[] = {"bart-cnn-style",
                                        "t5-v1_1-gated-untied"};
 enum { REQUIRED_COUNT = sizeof required / sizeof required[0] };
 
+// Of this repository's folders: a family is shown by many sets of parameters, not by many texts.
+static void check_variety(const golden_case *golden) {
+    json_t *sets = json_object(), *run;
+    size_t i;
+    json_array_foreach(json_object_get(golden->data, "runs"), i, run) {
+        char *text = json_dumps(json_object_get(run, "params"), JSON_COMPACT | JSON_SORT_KEYS);
+        (void)json_object_set_new(sets, text, json_true());
+        mm_free(text);
+    }
+    if (strncmp(golden->folder, MM_TESTS_DIR, strlen(MM_TESTS_DIR)) == 0 &&
+        json_object_size(sets) < PARAMETER_SETS)
+        fail_msg("%s: only %zu sets of parameters", golden->name, json_object_size(sets));
+    json_decref(sets);
+}
+
 static void check_folder(const golden_case *golden, void *payload) {
     tally *all = payload;
     mm_error error = {0};
     mm_backend *backend;
     fixture f = {.golden = golden};
+    check_variety(golden);
     assert_ok(mm_backend_cpu_create(&backend, &error), error);
     mm_status status =
         mm_generator_open_model(&f.generator, golden->folder, backend, MM_COMPUTE_F32, &error);
