@@ -3,6 +3,7 @@
 // then, with the model loaded, the texts become token ids.
 #include "base/memory.h"
 #include "manager/fetch.h"
+#include "manager/recall.h"
 #include "manager/state.h"
 
 #include <stdio.h>
@@ -157,7 +158,7 @@ static mm_status attach(mm_job *job, mm_error *error) {
         status = mm_hub_name_kind(&kind, name, error);
     if (status)
         return status;
-    const bool may_recall = job->kind->recall && !job->request->preload && manager->cache;
+    const bool may_recall = job->kind->recall && !job->request->preload && mm_recall_cache_for(job);
     // A Hub name stays what it was while it is known: no look at the disk for each request.
     if (kind != MM_NAME_DIRECTORY) {
         if (may_recall && recall_loaded(job, name, revision, &target))

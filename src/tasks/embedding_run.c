@@ -18,6 +18,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+enum { LARGE_STAGING = 1 << 18 }; // bytes
+
 typedef struct planned_batch {
     mm_batch batch;
     size_t first; // its first sequence's place in the order
@@ -135,13 +137,31 @@ static void fill_batches(run_plan *plan) {
     }
 }
 
+// Only what is large goes back to the system at once: the end of a mapping stops all threads of the
+// process for a moment, which one text is not worth.
+static bool is_staging_large(const run_plan *plan) {
+    return plan->staging_bytes >= LARGE_STAGING;
+}
+
+static mm_status make_staging(run_plan *plan, mm_error *error) {
+    size_t values;
+    if (mm_size_mul(&values, plan->count, (size_t)plan->embedder->modules.dimension) &&
+        mm_size_mul(&plan->staging_bytes, values, sizeof *plan->staging))
+        plan->staging = is_staging_large(plan) ? mm_pages_alloc(plan->staging_bytes)
+                                               : mm_malloc(plan->staging_bytes + 1);
+    return plan->staging ? MM_STATUS_OK : mm_fail_memory(error, "the vectors of a request");
+}
+
 static void free_plan(run_plan *plan) {
     mm_free(plan->order);
     mm_free(plan->ids);
     mm_free(plan->starts);
     mm_free(plan->skip);
     mm_free(plan->batches);
-    mm_pages_free(plan->staging, plan->staging_bytes);
+    if (is_staging_large(plan))
+        mm_pages_free(plan->staging, plan->staging_bytes);
+    else
+        mm_free(plan->staging);
 }
 
 static mm_status make_plan(run_plan *plan, mm_error *error) {
@@ -157,16 +177,12 @@ static mm_status make_plan(run_plan *plan, mm_error *error) {
     plan->starts = mm_array_realloc(NULL, count, 2 * sizeof *plan->starts);
     plan->skip = mm_array_realloc(NULL, count, sizeof *plan->skip);
     plan->batches = mm_array_realloc(NULL, count, sizeof *plan->batches);
-    size_t values;
-    if (!plan->ids || !plan->starts || !plan->skip || !plan->batches ||
-        !mm_size_mul(&values, plan->count, (size_t)plan->embedder->modules.dimension) ||
-        !mm_size_mul(&plan->staging_bytes, values, sizeof *plan->staging))
+    if (!plan->ids || !plan->starts || !plan->skip || !plan->batches)
         return mm_fail_memory(error, "the batches of a request");
-    plan->staging = mm_pages_alloc(plan->staging_bytes);
-    if (!plan->staging)
-        return mm_fail_memory(error, "the vectors of a request");
-    fill_batches(plan);
-    return MM_STATUS_OK;
+    status = make_staging(plan, error);
+    if (!status)
+        fill_batches(plan);
+    return status;
 }
 
 // ---- Running -----------------------------------------------------------------------------------
