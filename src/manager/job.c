@@ -20,7 +20,7 @@ static mm_status create(mm_job **out, mm_manager *manager, const mm_request *req
     job->deadline_ns = timeout_ms < 0 ? INT64_MAX : job->started_ns + (int64_t)(timeout_ms * 1e6);
     job->queue_deadline_ns = INT64_MAX;
     job->is_bulk = mm_request_text(request, MM_PARAM_PRIORITY, "interactive")[0] == 'b';
-    mm_condition_init(&job->wake);
+    (void)sem_init(&job->wake, 0, 0);
     return MM_STATUS_OK;
 }
 
@@ -34,7 +34,7 @@ void mm_job_release(mm_job *job) {
     job->kind->free_work(job->work);
     mm_result_free(job->result);
     mm_request_free(job->own_request);
-    pthread_cond_destroy(&job->wake);
+    (void)sem_destroy(&job->wake);
     mm_free(job);
 }
 
@@ -94,14 +94,14 @@ void mm_job_finish_locked(mm_job *job, mm_status status, const mm_error *error) 
     job->error.status = status;
     atomic_store(&job->done, true);
     if (job->is_blocking && !is_workers)
-        pthread_cond_signal(&job->wake);
+        (void)sem_post(&job->wake);
     else if (!job->is_blocking && !job->in_service && !is_heard)
         mm_service_push_locked(job);
 }
 
 void mm_job_wake(mm_job *job) {
     if (job->is_blocking)
-        pthread_cond_signal(&job->wake);
+        (void)sem_post(&job->wake);
 }
 
 void mm_job_fail_locked(mm_job *job, mm_status status, const char *message) {
@@ -113,7 +113,7 @@ void mm_job_fail_locked(mm_job *job, mm_status status, const char *message) {
 void mm_job_resume_locked(mm_job *job) {
     job->state = MM_JOB_PREPARING;
     if (job->is_blocking)
-        pthread_cond_signal(&job->wake);
+        (void)sem_post(&job->wake);
     else
         mm_service_push_locked(job);
 }
@@ -122,7 +122,7 @@ void mm_job_restart_locked(mm_job *job) {
     job->fetch = NULL;
     job->state = MM_JOB_STARTING;
     if (job->is_blocking)
-        pthread_cond_signal(&job->wake);
+        (void)sem_post(&job->wake);
     else
         mm_service_push_locked(job);
 }
@@ -163,6 +163,14 @@ static void step_locked(mm_job *job, void (*step)(mm_job *job)) {
     pthread_mutex_lock(&job->manager->lock);
 }
 
+// By a semaphore: it is waited for without the lock, so that the lock is not marked as wanted by
+// others, which a condition variable does for each wait and pays a system call for.
+static void rest_locked(mm_job *job) {
+    pthread_mutex_unlock(&job->manager->lock);
+    (void)sem_wait(&job->wake); // a signal may end it early: the state says what is due
+    pthread_mutex_lock(&job->manager->lock);
+}
+
 // The steps a service thread would take, on the caller's thread.
 static void walk(mm_job *job) {
     mm_manager *manager = job->manager;
@@ -174,7 +182,7 @@ static void walk(mm_job *job) {
         else if (job->state == MM_JOB_PREPARING)
             step_locked(job, mm_job_prepare);
         else
-            pthread_cond_wait(&job->wake, &manager->lock);
+            rest_locked(job);
     }
     bool expires = job->expires;
     pthread_mutex_unlock(&manager->lock);

@@ -33,6 +33,7 @@
 #include "tasks/task_model.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 typedef struct mm_fetch mm_fetch;             // fetch.h
@@ -78,7 +79,7 @@ struct mm_job {
     long awaited;                 // (L) texts that other jobs compute for it
     mm_job *previous, *following; // (L) manager->jobs
     mm_job *next, *before;        // (L) service list, waiting list or a queue: in one at a time
-    pthread_cond_t wake;          // mm_task only
+    sem_t wake;                   // mm_task only: posted when the state changed
 
     // The owner's.
     int64_t started_ns, queued_ns, running_ns;
