@@ -3,8 +3,10 @@
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 600
+STRESS_SEEDS ?= 10
+STRESS_CALLS ?= 1000
 
-.PHONY: all release debug asan tsan fuzz demo test lint format test-reference test-kills bench install clean help
+.PHONY: all release debug asan tsan fuzz demo test lint format test-reference test-kills stress bench install clean help
 
 all: release
 
@@ -40,6 +42,11 @@ test-kills:
 	$(MAKE) --no-print-directory release
 	KILLS=200 build/venv/bin/python -m pytest -q tests/hub/test_pull_together.py
 
+stress: release asan tsan
+	for seed in $$(seq $(STRESS_SEEDS)); do for build in build build-asan build-tsan; do \
+	    MM_STRESS_SEED=$$seed MM_STRESS_CALLS=$(STRESS_CALLS) $$build/tests/manager/test_stress || exit 1; \
+	done; done
+
 bench:
 	scripts/setup
 	$(MAKE) --no-print-directory release
@@ -65,6 +72,7 @@ help:
 	@echo 'make format          clang-format all of it in place'
 	@echo 'make test-reference  compare with sentence-transformers (installs torch in .venv-reference)'
 	@echo 'make test-kills      kill 200 downloads at random moments, and see that nothing is spoiled'
+	@echo 'make stress          STRESS_SEEDS=10 games of random calls to the manager, also under ASan and TSan'
 	@echo 'make bench           time it against other engines, writes bench/RESULTS.md, bench/TOKENIZERS.md and bench/DOWNLOADS.md'
 	@echo 'make fuzz            each fuzzer for FUZZ_SECONDS=600 seconds'
 	@echo 'make install         into PREFIX=/usr/local (DESTDIR is honoured)'
