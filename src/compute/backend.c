@@ -8,6 +8,8 @@ const char *mm_compute_dtype_name(mm_compute_dtype dtype) {
         return "f32";
     case MM_COMPUTE_BF16:
         return "bf16";
+    case MM_COMPUTE_F16:
+        return "f16";
     }
     return "";
 }

@@ -23,8 +23,8 @@ typedef struct mm_session mm_session;
 typedef struct mm_lane mm_lane;
 typedef struct mm_cache mm_cache;
 
-typedef enum mm_compute_dtype { MM_COMPUTE_F32, MM_COMPUTE_BF16 } mm_compute_dtype;
-const char *mm_compute_dtype_name(mm_compute_dtype dtype); // "f32", "bf16"
+typedef enum mm_compute_dtype { MM_COMPUTE_F32, MM_COMPUTE_BF16, MM_COMPUTE_F16 } mm_compute_dtype;
+const char *mm_compute_dtype_name(mm_compute_dtype dtype); // "f32", "bf16", "f16"
 
 // ---- Device ------------------------------------------------------------------------------------
 

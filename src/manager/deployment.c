@@ -143,23 +143,46 @@ static bool same_target(const mm_target *a, const mm_target *b) {
     return a->device == b->device && a->dtype == b->dtype;
 }
 
+// `asked` may not know its dtype yet.
+static bool answers_locked(const mm_deployment *deployment, const mm_target *asked) {
+    if (!asked->is_auto)
+        return same_target(&deployment->target, asked);
+    return deployment->target.device == asked->device && deployment->target.is_auto;
+}
+
 static bool same_text(const char *a, const char *b) {
     return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool is_of(const mm_deployment *deployment, const mm_hub_model *model) {
+    return strcmp(deployment->model.name, model->name) == 0 &&
+           same_text(deployment->model.commit, model->commit);
 }
 
 static mm_deployment *find_locked(const mm_manager *manager, const mm_hub_model *model,
                                   const mm_target *target) {
     mm_deployment *at = manager->deployments;
-    while (at && !(same_target(&at->target, target) && strcmp(at->model.name, model->name) == 0 &&
-                   same_text(at->model.commit, model->commit)))
+    while (at && !(same_target(&at->target, target) && is_of(at, model)))
         at = at->next;
     return at;
+}
+
+bool mm_deployment_dtype(mm_manager *manager, const mm_hub_model *model, mm_target *target) {
+    pthread_mutex_lock(&manager->lock);
+    const mm_deployment *at = manager->deployments;
+    while (at && !(answers_locked(at, target) && is_of(at, model) &&
+                   at->state != MM_DEPLOYMENT_ABSENT && at->state != MM_DEPLOYMENT_FAILED))
+        at = at->next; // the files of those two may have changed
+    if (at)
+        target->dtype = at->target.dtype;
+    pthread_mutex_unlock(&manager->lock);
+    return at != NULL;
 }
 
 mm_deployment *mm_deployment_ready_locked(const mm_manager *manager, const char *name,
                                           const char *revision, const mm_target *target) {
     mm_deployment *at = manager->deployments;
-    while (at && !(same_target(&at->target, target) && at->state == MM_DEPLOYMENT_READY &&
+    while (at && !(answers_locked(at, target) && at->state == MM_DEPLOYMENT_READY &&
                    strcmp(at->asked, name) == 0 && same_text(at->asked_revision, revision)))
         at = at->next;
     return at;
@@ -205,6 +228,8 @@ mm_status mm_deployment_attach(mm_job *job, mm_hub_model *model, const mm_target
             manager->deployments = at;
         }
     }
+    if (!status && target->is_auto)
+        at->target.is_auto = true; // found again without a look at the files
     if (!status)
         status = attach_locked(job, at, error);
     pthread_mutex_unlock(&manager->lock);

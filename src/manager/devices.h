@@ -55,6 +55,7 @@ typedef struct mm_devices {
 typedef struct mm_target {
     const mm_device_class *device;
     mm_compute_dtype dtype;
+    bool is_auto; // the model's files say which dtype
 } mm_target;
 
 // `gpus` NULL: none. INVALID_DEVICE when worker_pool.devices lists what is not there. A GPU that

@@ -30,8 +30,10 @@ static const mm_parameter table[MM_PARAM_COUNT] = {
                              "call, negative: never."},
     [MM_PARAM_REVISION] = {"revision", MM_PARAMETER_TEXT, 0, 0, NULL, "main", ALL,
                            "Branch, tag or commit of a Hub repository."},
-    [MM_PARAM_DTYPE] = {"dtype", MM_PARAMETER_TEXT, 0, 0, "auto f32 bf16 f16 int8", "auto", ALL,
-                        "Type the weights are computed in; auto is f32 on the CPU."},
+    [MM_PARAM_DTYPE] =
+        {"dtype", MM_PARAMETER_TEXT, 0, 0, "auto f32 bf16 f16 int8", "auto", ALL,
+         "Type the weights are computed in; auto is f32 on the CPU, and on a GPU f16 (T5: bf16) "
+         "for files of half precision, else f32."},
     [MM_PARAM_TIMEOUT_MS] = {"timeout_ms", MM_PARAMETER_NUMBER, 1, 1e12, NULL, "none", ALL,
                              "Longest time for the whole way: download, load, queue and run."},
     [MM_PARAM_PRIORITY] = {"priority", MM_PARAMETER_TEXT, 0, 0, "interactive bulk", "interactive",

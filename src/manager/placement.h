@@ -9,6 +9,7 @@
 #ifndef MM_MANAGER_PLACEMENT_H
 #define MM_MANAGER_PLACEMENT_H
 
+#include "hub/hub_client.h"
 #include "manager/devices.h"
 
 typedef struct mm_deployment mm_deployment;
@@ -19,6 +20,17 @@ typedef struct mm_deployment mm_deployment;
 // none, and the settings allow the CPU instead. NO_GPU_AVAILABLE, INVALID_DEVICE.
 mm_status mm_placement_class(const mm_device_class **out, bool *fell_back, mm_manager *manager,
                              const char *device, mm_error *error);
+
+// The dtype of a request, by its parameter; `target` has its device. "auto" is f32 on the CPU; on a
+// GPU it makes the target `is_auto`, whose dtype is not known before mm_placement_resolve.
+// INVALID_PARAMETER.
+mm_status mm_placement_dtype(mm_target *target, mm_manager *manager, const char *name,
+                             mm_error *error);
+// The dtype that "auto" means for a model: f16 (T5: bf16) when its weights are mostly of half
+// precision and the GPUs have it, else f32. Reads the headers of the files, unless a deployment
+// knows.
+mm_status mm_placement_resolve(mm_target *target, mm_manager *manager, const mm_hub_model *model,
+                               mm_error *error);
 
 // ---- Replicas of a deployment ----
 

@@ -133,7 +133,7 @@ struct mm_deployment {
     mm_hub_model model;
     char *asked;          // the name it was first asked for by
     char *asked_revision; // or NULL
-    mm_target target;
+    mm_target target;     // its is_auto: (L)
     mm_replica *replicas; // [replica_count], one for each device of the target
     int replica_count;
     bool is_pinned;
@@ -257,6 +257,8 @@ mm_status mm_deployment_attach(mm_job *job, mm_hub_model *model, const mm_target
 // One that is READY and was asked for by that name first, or NULL.
 mm_deployment *mm_deployment_ready_locked(const mm_manager *manager, const char *name,
                                           const char *revision, const mm_target *target);
+// The dtype that one of the model has which was asked for in its files' own; false: there is none.
+bool mm_deployment_dtype(mm_manager *manager, const mm_hub_model *model, mm_target *target);
 // What a request says of the model as such, where the model is loaded but not needed.
 mm_status mm_deployment_apply_locked(mm_manager *manager, const mm_hub_model *model,
                                      const mm_target *target, const mm_request *request,

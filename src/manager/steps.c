@@ -15,30 +15,6 @@ static double milliseconds(int64_t from_ns, int64_t to_ns) {
 
 // ---- Start -------------------------------------------------------------------------------------
 
-static mm_status choose_dtype(mm_compute_dtype *out, mm_job *job, const mm_device_class *device,
-                              mm_error *error) {
-    const char *dtype = mm_request_text(job->request, MM_PARAM_DTYPE, "auto");
-    *out = MM_COMPUTE_F32;
-    if (strcmp(dtype, "auto") == 0 || strcmp(dtype, "f32") == 0)
-        return MM_STATUS_OK;
-    mm_status status = MM_STATUS_OK;
-    bool is_bf16 = strcmp(dtype, "bf16") == 0;
-    mm_backend *backend;
-    if (is_bf16) {
-        *out = MM_COMPUTE_BF16;
-        status = mm_device_open(&backend, device->devices, &job->manager->lock, error);
-        if (status || mm_backend_supports(backend, MM_COMPUTE_BF16))
-            return status;
-    }
-    status = mm_fail(error, MM_STATUS_INVALID_PARAMETER,
-                     is_bf16 ? "dtype %s: this processor has no bf16 instructions; use f32"
-                             : "dtype %s is not available on the CPU; use f32, or bf16 where the "
-                               "processor has it",
-                     dtype);
-    mm_parameter_details(error, "dtype");
-    return status;
-}
-
 // ---- Describing --------------------------------------------------------------------------------
 
 // What a Result says of its model; borrowed.
@@ -124,12 +100,13 @@ static bool recall_loaded(mm_job *job, const char *name, const char *revision,
     mm_manager *manager = job->manager;
     pthread_mutex_lock(&manager->lock);
     const mm_deployment *loaded = mm_deployment_ready_locked(manager, name, revision, target);
+    mm_target found = loaded ? loaded->target : *target;
     bool ok = loaded && copy_text(&model.name, loaded->model.name, NULL) == MM_STATUS_OK &&
               copy_text(&model.commit, loaded->model.commit, NULL) == MM_STATUS_OK;
     if (ok)
         memcpy(fingerprint, mm_task_model_fingerprint(loaded->loaded), sizeof(fingerprint));
     pthread_mutex_unlock(&manager->lock);
-    ok = ok && recall(job, &(described_model){&model, fingerprint, target});
+    ok = ok && recall(job, &(described_model){&model, fingerprint, &found});
     mm_hub_model_free(&model);
     return ok;
 }
@@ -153,7 +130,8 @@ static mm_status attach(mm_job *job, mm_error *error) {
         mm_placement_class(&target.device, &job->device_fallback, manager,
                            mm_request_text(job->request, MM_PARAM_DEVICE, "gpu"), error);
     if (!status)
-        status = choose_dtype(&target.dtype, job, target.device, error);
+        status = mm_placement_dtype(&target, manager,
+                                    mm_request_text(job->request, MM_PARAM_DTYPE, "auto"), error);
     if (!status)
         status = mm_hub_name_kind(&kind, name, error);
     if (status)
@@ -168,6 +146,8 @@ static mm_status attach(mm_job *job, mm_error *error) {
     }
     mm_hub_model model;
     status = mm_hub_find(&model, &manager->places, name, revision, true, error);
+    if (!status)
+        status = mm_placement_resolve(&target, manager, &model, error);
     if (!status && !(may_recall && recall_remembered(job, &model, &target)))
         status = mm_deployment_attach(job, &model, &target, error);
     else if (status == MM_STATUS_MODEL_NOT_FOUND && kind != MM_NAME_DIRECTORY && !job->fetching_ns)

@@ -45,6 +45,7 @@ typedef struct mm_model_family {
     // NULL-terminated names of tensors: one that is there shows that a checkpoint can generate, for
     // some hold the encoder alone. NULL: the family generates nothing.
     const char *const *decoder_tensors;
+    bool outgrows_f16; // its activations: in half precision it needs bf16
     // Reads the config, finds and checks every tensor (exact shapes) and adds it to `weights`.
     mm_status (*bind)(void **state, mm_model_info *info, const mm_config *config,
                       const mm_checkpoint *checkpoint, mm_weights *weights, mm_error *error);
@@ -63,6 +64,8 @@ typedef struct mm_model_family {
 // MODEL_UNSUPPORTED for an unknown model_type (the message lists those there are),
 // INVALID_TASK_TYPE for one that is for something else; mm_model_bind checks it too.
 mm_status mm_model_check_type(const mm_config *config, mm_model_use use, mm_error *error);
+// The half-precision dtype for models of the type.
+mm_compute_dtype mm_model_half(const mm_config *config);
 // Whether the type is for that use and the checkpoint holds what it takes.
 bool mm_model_can(const mm_config *config, const mm_checkpoint *checkpoint, mm_model_use use);
 // A model that is bound to generate embeds as well, if its family does.

@@ -76,6 +76,11 @@ mm_status mm_model_check_type(const mm_config *config, mm_model_use use, mm_erro
     return MM_STATUS_OK;
 }
 
+mm_compute_dtype mm_model_half(const mm_config *config) {
+    const mm_model_family *family = find_family(mm_config_model_type(config));
+    return family && family->outgrows_f16 ? MM_COMPUTE_BF16 : MM_COMPUTE_F16;
+}
+
 bool mm_model_can(const mm_config *config, const mm_checkpoint *checkpoint, mm_model_use use) {
     const mm_model_family *family = find_family(mm_config_model_type(config));
     if (!family)

@@ -187,6 +187,7 @@ static mm_status bind(void **state, mm_model_info *info, const mm_config *config
 const mm_model_family mm_family_t5 = {
     .name = "t5",
     .model_types = (const char *const[]){"t5", "mt5", NULL},
+    .outgrows_f16 = true,
     .decoder_tensors = (const char *const[]){"decoder.final_layer_norm.weight", NULL},
     .bind = bind,
     .free = mm_seq2seq_free,

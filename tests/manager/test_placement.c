@@ -3,6 +3,9 @@
 #include "fixture.h"
 #include "simulated_gpus.h"
 
+#include "checkpoint/config.h"
+#include "models/model.h"
+
 #include <sched.h>
 #include <stdlib.h>
 
@@ -205,6 +208,45 @@ static void test_vectors_of_a_gpu_are_cached_apart_from_those_of_the_cpu(void **
         json_decref(result);
     }
     close_machine(&own);
+}
+
+static void assert_dtype(machine *own, const char *model, const char *asked, const char *expected) {
+    char more[40];
+    snprintf(more, sizeof(more), ", \"dtype\": \"%s\"", asked);
+    json_t *result = ask(own, model, "gpu", more);
+    assert_string_equal(json_string_value(json_object_get(fixture_data(result), "dtype")),
+                        expected);
+    json_decref(result);
+}
+
+static void test_auto_is_half_precision_on_a_gpu_where_the_files_are(void **state) {
+    (void)state;
+    machine own;
+    mm_config *config;
+    mm_error error = {0};
+    const char *half = MM_TESTS_DIR "/golden/models/bert-f16";
+    open_machine(&own, NULL, 1, (const size_t[]){256 * MIB});
+    assert_dtype(&own, MODEL, "auto", "f32");
+    assert_dtype(&own, half, "auto", "f16");
+    assert_dtype(&own, MM_TESTS_DIR "/golden/models/bert-bf16", "auto", "f16");
+    assert_loads(&own, (const int[]){3});
+    assert_dtype(&own, half, "auto", "f16"); // the same deployment, by both names
+    assert_dtype(&own, half, "f16", "f16");
+    assert_loads(&own, (const int[]){3});
+    assert_dtype(&own, half, "bf16", "bf16");
+    assert_dtype(&own, half, "f32", "f32");
+    assert_loads(&own, (const int[]){5});
+    json_t *result = ask(&own, half, "cpu", ""); // the CPU computes in f32
+    assert_string_equal(json_string_value(json_object_get(fixture_data(result), "dtype")), "f32");
+    json_decref(result);
+    result = ask(&own, half, "gpu", ", \"dtype\": \"int8\"");
+    assert_string_equal(fixture_code(result), "INVALID_PARAMETER");
+    json_decref(result);
+    close_machine(&own);
+    // T5's values outgrow f16.
+    assert_ok(mm_config_open(&config, MM_TESTS_DIR "/golden/models/t5-gated", &error), error);
+    assert_int_equal(mm_model_half(config), MM_COMPUTE_BF16);
+    mm_config_free(config);
 }
 
 // ---- Memory ------------------------------------------------------------------------------------
@@ -467,6 +509,7 @@ int main(void) {
         cmocka_unit_test(test_growing_loads_the_model_on_further_gpus),
         cmocka_unit_test(test_gpu_reuses_its_deployment_and_shares_none_with_the_cpu),
         cmocka_unit_test(test_vectors_of_a_gpu_are_cached_apart_from_those_of_the_cpu),
+        cmocka_unit_test(test_auto_is_half_precision_on_a_gpu_where_the_files_are),
         cmocka_unit_test(test_a_release_gives_the_memory_of_all_gpus_back),
         cmocka_unit_test(test_a_gpu_that_is_too_small_is_passed_over),
         cmocka_unit_test(test_without_memory_idle_models_there_go_and_loading_is_tried_once_more),

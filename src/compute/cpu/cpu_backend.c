@@ -30,7 +30,8 @@ static void cpu_free(mm_backend *backend) {
 }
 
 static bool cpu_supports(const mm_backend *backend, mm_compute_dtype dtype) {
-    return dtype == MM_COMPUTE_F32 || backend->kernels->attention_bf16 != NULL;
+    return dtype == MM_COMPUTE_F32 ||
+           (dtype == MM_COMPUTE_BF16 && backend->kernels->attention_bf16 != NULL);
 }
 
 static int32_t cpu_batch_rows(const mm_backend *backend) {
