@@ -19,6 +19,7 @@ typedef struct entry {
     mm_cache_key key;
     struct entry *next;          // in its bucket
     struct entry *newer, *older; // by last use
+    void *owner;                 // of a claim: the payload of who made it
     mm_cache_waiter *waiters;    // of a claim
     uint64_t used;               // the clock's number
     int64_t expires_ns;
@@ -250,18 +251,23 @@ static mm_cache_answer hit_locked(mm_embedding_cache *cache, shard *own, entry *
 
 static mm_cache_answer wait_locked(entry *claim, mm_cache_waiter *waiter) {
     if (waiter) {
+        waiter->owner = claim->owner;
+        if (waiter->keep)
+            waiter->keep(claim->owner);
         waiter->next = claim->waiters;
         claim->waiters = waiter;
     }
     return MM_CACHE_PENDING;
 }
 
-static mm_cache_answer claim_locked(shard *own, const mm_cache_key *key) {
+static mm_cache_answer claim_locked(shard *own, const mm_cache_key *key,
+                                    const mm_cache_waiter *waiter) {
     entry *claim = mm_calloc(1, sizeof(*claim));
     if (!claim)
         return MM_CACHE_FULL;
     claim->key = *key;
     claim->is_claim = true;
+    claim->owner = waiter ? waiter->payload : NULL;
     insert_locked(own, claim);
     return MM_CACHE_CLAIMED;
 }
@@ -279,7 +285,7 @@ mm_cache_answer mm_embedding_cache_claim(mm_embedding_cache *cache, const mm_cac
             drop_locked(cache, own, found);
             found = NULL;
         }
-        answer = !found            ? claim_locked(own, key)
+        answer = !found            ? claim_locked(own, key, waiter)
                  : found->is_claim ? wait_locked(found, waiter)
                                    : hit_locked(cache, own, found, out);
     }

@@ -31,10 +31,13 @@ typedef struct mm_cached_vector {
     const char *prompt; // in front of the text, or NULL; not among what a hit copies
 } mm_cached_vector;
 
-// Who asked for a vector that another one is computing; the caller's memory until the claim ends.
+// Who asked for a vector. One that another is computing makes it wait: the caller's memory until
+// the claim ends.
 typedef struct mm_cache_waiter {
     struct mm_cache_waiter *next;
     void *payload;
+    void (*keep)(void *owner); // called with the claim's owner, which it keeps alive; or NULL
+    void *owner;               // then: the payload of who claimed it
 } mm_cache_waiter;
 
 typedef enum mm_cache_answer {
@@ -54,7 +57,8 @@ void mm_embedding_cache_set_disk(mm_embedding_cache *cache, mm_disk_cache *disk)
 void mm_embedding_cache_free(mm_embedding_cache *cache);
 
 // Whether the vector is there; copies it into `out` if so and counts as a use. `out->dimension`
-// says what the caller expects: a vector of another length counts as not there.
+// says what the caller expects: a vector of another length counts as not there. Who claims is known
+// to others as `waiter->payload`.
 mm_cache_answer mm_embedding_cache_claim(mm_embedding_cache *cache, const mm_cache_key *key,
                                          mm_cached_vector *out, mm_cache_waiter *waiter,
                                          int64_t now_ns);

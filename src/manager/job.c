@@ -288,7 +288,7 @@ void mm_job_cancel(mm_job *job) {
         return; // also when the manager is gone
     mm_manager *manager = job->manager;
     pthread_mutex_lock(&manager->lock);
-    if (job->state != MM_JOB_DONE && (job->state != MM_JOB_RUNNING || job->kind->is_interruptible))
+    if (job->state != MM_JOB_DONE)
         mm_job_fail_locked(job, MM_STATUS_CANCELLED, "the job was cancelled by its owner");
     pthread_mutex_unlock(&manager->lock);
 }

@@ -81,7 +81,9 @@ bool mm_json_put_float(mm_buffer *out, float value) {
 }
 
 bool mm_json_put_milliseconds(mm_buffer *out, double value) {
-    int64_t microseconds = value > 0 ? (int64_t)(value * 1000 + 0.5) : 0;
+    // Whole ones, so that parts of a time do not add up to more than it. Times come in nanoseconds;
+    // half of one keeps a whole number whole.
+    int64_t microseconds = value > 0 ? (int64_t)(value * 1000 + 0.0005) : 0;
     char text[4] = {'.', (char)('0' + microseconds / 100 % 10),
                     (char)('0' + microseconds / 10 % 10), (char)('0' + microseconds % 10)};
     return mm_json_put_integer(out, microseconds / 1000) && mm_buffer_append(out, text, 4);

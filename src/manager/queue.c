@@ -48,6 +48,15 @@ void mm_queue_push(mm_queue *queue, mm_job *job) {
     mm_job_list_push(list_of(queue, job), job);
 }
 
+void mm_queue_put_back(mm_queue *queue, mm_job *job) {
+    mm_job_list *list = list_of(queue, job);
+    job->before = NULL;
+    job->next = list->first;
+    *(list->first ? &list->first->before : &list->last) = job;
+    list->first = job;
+    list->count++;
+}
+
 void mm_queue_remove(mm_queue *queue, mm_job *job) {
     mm_job_list_remove(list_of(queue, job), job);
     if (!queue->bulk.first)
@@ -92,10 +101,10 @@ void mm_service_rate_begin(mm_service_rate *rate, int64_t now_ns) {
         rate->since_ns = now_ns;
 }
 
-void mm_service_rate_end(mm_service_rate *rate, int64_t now_ns) {
+void mm_service_rate_end(mm_service_rate *rate, int64_t now_ns, bool is_through) {
     rate->seconds += (double)(now_ns - rate->since_ns) * 1e-9;
     rate->since_ns = now_ns;
-    rate->jobs++;
+    rate->jobs += is_through;
     rate->running--;
     if (rate->seconds > memory_s) {
         rate->seconds /= 2;

@@ -31,6 +31,7 @@ typedef struct mm_queue {
 size_t mm_queue_count(const mm_queue *queue);
 mm_job *mm_queue_first(const mm_queue *queue); // whose turn it is, or NULL
 void mm_queue_push(mm_queue *queue, mm_job *job);
+void mm_queue_put_back(mm_queue *queue, mm_job *job); // in front of all others of its priority
 void mm_queue_remove(mm_queue *queue, mm_job *job);
 // Takes one turn: the first job, and those behind it of the same priority that go with it while
 // their rows together fit into `room`; the first one goes whatever its size. Returns how many, at
@@ -48,7 +49,7 @@ typedef struct mm_service_rate {
 } mm_service_rate;
 
 void mm_service_rate_begin(mm_service_rate *rate, int64_t now_ns); // a job begins to run
-void mm_service_rate_end(mm_service_rate *rate, int64_t now_ns);
+void mm_service_rate_end(mm_service_rate *rate, int64_t now_ns, bool is_through);
 // How long so many jobs will take, in whole seconds from 1 to 3600; 1 where nothing is known.
 int64_t mm_service_rate_seconds(const mm_service_rate *rate, size_t jobs, int64_t now_ns);
 

@@ -53,6 +53,19 @@ static mm_cached_vector row_of(mm_result *result, size_t index) {
                               .dimension = result->dimension};
 }
 
+static void keep_job(void *owner) {
+    mm_job_retain(owner);
+}
+
+// Interactive work does not wait for a turn of bulk work: what computes its text is in haste now.
+static void hasten(const mm_job *job, mm_job *owner) {
+    pthread_mutex_lock(&job->manager->lock);
+    if (!job->is_bulk && owner->deployment)
+        mm_queue_lift(&owner->deployment->queue, owner);
+    pthread_mutex_unlock(&job->manager->lock);
+    mm_job_release(owner);
+}
+
 static void wake(mm_manager *manager, mm_cache_waiter *waiters) {
     if (!waiters)
         return;
@@ -67,7 +80,7 @@ static mm_cache_answer ask_one(mm_recall *recall, mm_job *job, size_t index,
     const int64_t now = mm_manager_now(job->manager);
     const mm_cache_key *key = &recall->keys[index];
     mm_cache_waiter *waiter = &recall->waiters[index], *others = NULL;
-    waiter->payload = job;
+    *waiter = (mm_cache_waiter){.payload = job, .keep = keep_job};
     mm_job_retain(job); // the waiter's
     mm_cache_answer answer = mm_embedding_cache_claim(recall->cache, key, row, waiter, now);
     if (answer != MM_CACHE_PENDING)
@@ -89,6 +102,7 @@ size_t mm_recall_ask(mm_recall *recall, mm_job *job) {
         mm_cached_vector row = row_of(result, i);
         switch (ask_one(recall, job, i, &row)) {
         case MM_CACHE_PENDING:
+            hasten(job, recall->waiters[i].owner);
             awaited++;
             break;
         case MM_CACHE_HIT:

@@ -187,8 +187,8 @@ static mm_status describe_loaded(mm_job *job, mm_error *error) {
 }
 
 static mm_status prepare(mm_job *job, mm_error *error) {
-    int64_t begun = mm_manager_now(job->manager);
     mm_status status = job->result ? MM_STATUS_OK : describe_loaded(job, error);
+    int64_t begun = mm_manager_now(job->manager);
     if (!status)
         status = job->request->preload ? job->kind->check(job->deployment->loaded, error)
                                        : job->kind->prepare(job, error);

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+enum { PART = 16 }; // of a job, in rooms of the device
+
 static mm_status check(const mm_task_model *model, mm_error *error) {
     const mm_embedder *embedder;
     return mm_task_model_embedder(&embedder, model, error);
@@ -40,6 +42,7 @@ typedef struct embedding_work {
     mm_recall recall;
     mm_embedding_job job; // of the texts that this one computes
     size_t *indices;      // [job.count] which of the request's these are
+    size_t done;          // so many of them have their vectors
 } embedding_work;
 
 static mm_status create(mm_embedding_job *out, const mm_embedder *embedder,
@@ -118,6 +121,7 @@ static mm_status prepare(mm_job *job, mm_error *error) {
     embedding_work *work = job->work;
     size_t unknown = mm_recall_ask(&work->recall, job);
     size_t own = mm_recall_own(&work->recall, work->indices);
+    work->done = 0;
     job->needs_run = own > 0;
     job->needs_more = unknown > 0;
     return own > 0 ? tokenize(work, own, embedder, job->request, error) : MM_STATUS_OK;
@@ -137,14 +141,19 @@ static const mm_embedding_job *work_of(const mm_job *job) {
 }
 
 static size_t rows(const mm_job *job) {
-    const mm_embedding_job *work = work_of(job);
-    return work->starts[work->count];
+    const embedding_work *work = job->work;
+    return work->job.starts[work->job.count] - work->job.starts[work->done];
+}
+
+static bool has_begun(const mm_job *job) {
+    const embedding_work *work = job->work;
+    return work->done > 0;
 }
 
 static bool goes_with(const mm_job *first, const mm_job *job) {
     const mm_embedding_job *a = work_of(first), *b = work_of(job);
-    return a->dimension == b->dimension && a->skip == b->skip &&
-           a->options.normalize == b->options.normalize;
+    return !has_begun(first) && !has_begun(job) && a->dimension == b->dimension &&
+           a->skip == b->skip && a->options.normalize == b->options.normalize;
 }
 
 // All sequences of the jobs as one; the arrays are the caller's to free.
@@ -179,22 +188,22 @@ static mm_status merge(mm_embedding_job *out, float **vectors, const mm_task_run
     return MM_STATUS_OK;
 }
 
-// Puts the vectors, one a text of the work, and what else it has into the Result, and lets others
-// have them.
-static void deliver(mm_job *job, const float *vectors) {
+// Puts the vectors of the next texts of the work, up to `end`, and what else it has of them into
+// the Result, and lets others have them.
+static void deliver(mm_job *job, size_t end, const float *vectors) {
     embedding_work *work = job->work;
     mm_result *result = job->result;
     const size_t dimension = result->dimension;
-    for (size_t i = 0; i < work->job.count; i++) {
-        const size_t index = work->indices[i];
-        result->tokens[index] = work->job.tokens[i];
-        result->truncated[index] = work->job.truncated[i];
-        if (vectors != result->vectors)
-            memcpy(result->vectors + index * dimension, vectors + i * dimension,
-                   dimension * sizeof(*vectors));
+    for (; work->done < end; work->done++, vectors += dimension) {
+        const size_t index = work->indices[work->done];
+        float *place = result->vectors + index * dimension;
+        result->tokens[index] = work->job.tokens[work->done];
+        result->truncated[index] = work->job.truncated[work->done];
+        if (vectors != place)
+            memcpy(place, vectors, dimension * sizeof(*vectors));
         mm_recall_publish(&work->recall, job, index);
     }
-    if (!result->returns_ids)
+    if (!result->returns_ids || end < work->job.count)
         return;
     result->ids = work->job.ids; // the cache has no ids: all texts are this job's
     result->starts = work->job.starts;
@@ -210,8 +219,9 @@ static bool run_merged(const mm_task_run *run) {
         status = mm_embedder_run(embedder_of(run->model), run->session, &all, vectors, NULL);
     const float *from = vectors;
     for (size_t i = 0; i < run->count && !status; i++) {
-        deliver(run->jobs[i], from);
-        from += work_of(run->jobs[i])->count * (size_t)all.dimension;
+        const size_t count = work_of(run->jobs[i])->count;
+        deliver(run->jobs[i], count, from);
+        from += count * (size_t)all.dimension;
     }
     mm_free(all.ids);
     mm_free(all.starts);
@@ -220,29 +230,58 @@ static bool run_merged(const mm_task_run *run) {
     return status == MM_STATUS_OK;
 }
 
-static mm_status run_one(const mm_task_run *run, mm_job *job, mm_error *error) {
-    const mm_embedding_job *work = work_of(job);
+// Where the part ends that is run next: large work is left now and then for who is in more haste,
+// and for a look whether it is still wanted.
+static size_t part_end(const embedding_work *work, size_t room) {
+    const size_t *starts = work->job.starts;
+    size_t end = work->done + 1;
+    while (end < work->job.count && starts[end + 1] - starts[work->done] <= PART * room)
+        end++;
+    return end;
+}
+
+static mm_status run_part(const mm_task_run *run, mm_job *job, size_t end, mm_error *error) {
+    const embedding_work *work = job->work;
     mm_result *result = job->result;
-    float *vectors = result->vectors;
-    if (work->count < result->count) // their places are not side by side
-        vectors = mm_array_realloc(NULL, work->count * result->dimension, sizeof(*vectors));
+    mm_embedding_job part = work->job;
+    part.count = end - work->done;
+    part.starts += work->done;
+    part.tokens += work->done;
+    float *vectors = result->vectors + work->done * result->dimension;
+    const bool is_all = work->job.count == result->count; // else places are not side by side
+    if (!is_all)
+        vectors = mm_array_realloc(NULL, part.count * result->dimension, sizeof(*vectors));
     if (!vectors)
         return mm_fail_memory(error, "the vectors");
-    mm_status status = mm_embedder_run(embedder_of(run->model), run->session, work, vectors, error);
+    mm_status status =
+        mm_embedder_run(embedder_of(run->model), run->session, &part, vectors, error);
     if (!status)
-        deliver(job, vectors);
-    if (vectors != result->vectors)
+        deliver(job, end, vectors);
+    if (!is_all)
         mm_free(vectors);
     return status;
+}
+
+static void run_one(const mm_task_run *run, mm_job *job) {
+    const embedding_work *work = job->work;
+    mm_error error = {0};
+    mm_status status = MM_STATUS_OK;
+    while (!status && work->done < work->job.count && !atomic_load(&job->done)) {
+        status = run_part(run, job, part_end(work, run->room), &error);
+        if (!status && work->done < work->job.count && mm_task_run_pause(run, job))
+            return;
+    }
+    mm_task_run_done(run, job, status, &error);
 }
 
 static void run_all(const mm_task_run *run) {
     // What fails together is run one by one, so that each gets its own answer.
     bool merged = run->count > 1 && run_merged(run);
     for (size_t i = 0; i < run->count; i++) {
-        mm_error error = {0};
-        mm_status status = merged ? MM_STATUS_OK : run_one(run, run->jobs[i], &error);
-        mm_task_run_done(run, run->jobs[i], status, &error);
+        if (merged)
+            mm_task_run_done(run, run->jobs[i], MM_STATUS_OK, NULL);
+        else
+            run_one(run, run->jobs[i]);
     }
 }
 

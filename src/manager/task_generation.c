@@ -311,7 +311,6 @@ static bool write(mm_buffer *out, const mm_result *result) {
 const mm_task_kind mm_task_text_generation = {
     .name = "text_generation",
     .bit = MM_TASK_TEXT_GENERATION,
-    .is_interruptible = true,
     .check = check,
     .prepare = prepare,
     .rows = rows,

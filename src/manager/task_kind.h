@@ -16,14 +16,13 @@ typedef struct mm_task_run {
     mm_session *session;
     mm_job *const *jobs; // [count] to begin with
     size_t count;
+    size_t room; // rows that keep the device busy once
     mm_worker *worker;
 } mm_task_run;
 
 struct mm_task_kind {
     const char *name; // its task_type
     unsigned bit;     // MM_TASK_...
-    // A run looks at job->done now and then, and lets go of a job that is answered already.
-    bool is_interruptible;
     // INVALID_TASK_TYPE when the model does not do it.
     mm_status (*check)(const mm_task_model *model, mm_error *error);
     // Without the model: fills a Result that names it already when its answer is known, or leaves
@@ -33,10 +32,13 @@ struct mm_task_kind {
     // job's work, and fills in what the Result says of them. Sets needs_run and needs_more; with
     // needs_more it is called again.
     mm_status (*prepare)(mm_job *job, mm_error *error);
-    // What a job costs, in tokens read, and whether it may run together with a first one.
+    // What a job costs, in tokens that are still to be read, and whether it may run together with a
+    // first one.
     size_t (*rows)(const mm_job *job);
     bool (*goes_with)(const mm_job *first, const mm_job *job);
-    // On a worker: fills each job's Result and hands it back by mm_task_run_done.
+    // On a worker: fills each job's Result and hands it back by mm_task_run_done. Looks at
+    // job->done now and then, and lets go of a job that is answered already, by a deadline or a
+    // cancel.
     void (*run)(const mm_task_run *run);
     // The job ends or has ended: gives up what others wait for. May be NULL.
     void (*abandon_locked)(mm_job *job);
@@ -55,6 +57,9 @@ bool mm_task_kinds_write(mm_buffer *out, const mm_task_model *model);
 // worker.c
 // The run is through with a job, which is not its any more; exactly once for each.
 void mm_task_run_done(const mm_task_run *run, mm_job *job, mm_status status, const mm_error *error);
+// Between two parts of a job: puts bulk work for which others wait back to the front of its queue,
+// in place of mm_task_run_done, and returns true; the kind's `run` goes on with it later.
+bool mm_task_run_pause(const mm_task_run *run, mm_job *job);
 // One more job of the kind from the front of the queue, to join the run; NULL when there is none.
 mm_job *mm_task_run_more(const mm_task_run *run);
 

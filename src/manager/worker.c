@@ -57,15 +57,18 @@ static void begin_locked(mm_worker *worker, mm_job *job) {
     mm_job_retain(job);
 }
 
+static size_t room_of(const mm_workplace *own) {
+    const mm_device *device = own->worker->replica->device;
+    return (size_t)mm_backend_batch_rows(device->backend) * (size_t)own->threads;
+}
+
 // Takes the next job and, while the device has room for more rows, those behind it that fit in.
 static void take_locked(mm_workplace *own) {
     mm_deployment *deployment = own->deployment;
-    size_t room =
-        (size_t)mm_backend_batch_rows(own->worker->replica->device->backend) * (size_t)own->threads;
     size_t most = mm_turn_jobs_locked(own->worker);
     mm_turn_give_up_locked(own->worker);
-    own->job_count =
-        mm_queue_take(&deployment->queue, own->jobs, most < MAX_JOBS ? most : MAX_JOBS, room);
+    own->job_count = mm_queue_take(&deployment->queue, own->jobs, most < MAX_JOBS ? most : MAX_JOBS,
+                                   room_of(own));
     for (size_t i = 0; i < own->job_count; i++)
         begin_locked(own->worker, own->jobs[i]);
 }
@@ -84,26 +87,53 @@ mm_job *mm_task_run_more(const mm_task_run *run) {
     return taken;
 }
 
+// The worker is through with a job, or with a part of it.
+static void end_locked(mm_worker *worker, mm_job *job, bool is_through) {
+    int64_t now = mm_manager_now(job->manager);
+    mm_timing *timing = &job->result->timing;
+    timing->queue_ms += (double)(job->running_ns - job->queued_ns) * 1e-6;
+    timing->compute_ms += (double)(now - job->running_ns) * 1e-6;
+    timing->total_ms = (double)(now - job->started_ns) * 1e-6;
+    job->result->worker_id = worker->index;
+    (void)snprintf(job->result->device, sizeof(job->result->device), "%s",
+                   worker->replica->device->name);
+    worker->running--;
+    mm_service_rate_end(&worker->deployment->rate, now, is_through);
+}
+
+bool mm_task_run_pause(const mm_task_run *run, mm_job *job) {
+    mm_worker *worker = run->worker;
+    mm_deployment *deployment = worker->deployment;
+    pthread_mutex_lock(&job->manager->lock);
+    bool pauses = job->is_bulk && job->state == MM_JOB_RUNNING &&
+                  deployment->queue.interactive.count > 0 && mm_turn_jobs_locked(worker) > 0;
+    if (pauses) {
+        end_locked(worker, job, false);
+        worker->rows_taken -= job->kind->rows(job);
+        job->state = MM_JOB_QUEUED;
+        job->owned = false;
+        job->queued_ns = mm_manager_now(job->manager);
+        job->queue_deadline_ns = INT64_MAX; // it has had its worker in time
+        mm_queue_put_back(&deployment->queue, job);
+    }
+    pthread_mutex_unlock(&job->manager->lock);
+    if (pauses)
+        mm_job_release(job);
+    return pauses;
+}
+
 void mm_task_run_done(const mm_task_run *run, mm_job *job, mm_status status,
                       const mm_error *error) {
     mm_worker *worker = run->worker;
     mm_manager *manager = worker->deployment->manager;
-    mm_result *result = job->result;
-    int64_t ended = mm_manager_now(manager);
-    result->worker_id = worker->index;
-    (void)snprintf(result->device, sizeof(result->device), "%s", worker->replica->device->name);
-    result->timing.queue_ms = (double)(job->running_ns - job->queued_ns) * 1e-6;
-    result->timing.compute_ms = (double)(ended - job->running_ns) * 1e-6;
-    result->timing.total_ms = (double)(ended - job->started_ns) * 1e-6;
-    pthread_mutex_lock(&manager->lock);
-    worker->running--;
     mm_error lost = {0};
     mm_device *device = worker->replica->device;
+    pthread_mutex_lock(&manager->lock);
+    end_locked(worker, job, true);
     if (status && mm_placement_check_locked(manager, device)) {
         status = mm_placement_lost_error(&lost, device, error ? error->message : "");
         error = &lost;
     }
-    mm_service_rate_end(&worker->deployment->rate, ended);
     if (!status && job->needs_more && job->state != MM_JOB_DONE) {
         mm_job_rest_locked(job);
     } else {
@@ -128,6 +158,7 @@ static void run(mm_workplace *own) {
                              .session = own->session,
                              .jobs = own->jobs,
                              .count = own->job_count,
+                             .room = room_of(own),
                              .worker = own->worker};
     if (!status)
         all.kind->run(&all);

@@ -54,7 +54,7 @@ typedef struct mm_embedding_job {
     int64_t dimension;            // of the vectors this job gives
     const char *prompt;           // used in front of each text, or NULL; owned by the job
     int32_t *ids;                 // all sequences one behind the other
-    size_t *starts;               // [count + 1]
+    size_t *starts;               // [count + 1] in ids; in a part of a job the first is not 0
     int32_t *tokens;              // [count] after truncation
     bool *truncated;              // [count]
     int32_t skip;                 // prompt tokens that pooling leaves out

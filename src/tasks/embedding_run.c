@@ -103,7 +103,7 @@ static int64_t rows_of_next_batch(const mm_embedder *embedder, int64_t left) {
 // work do too.
 static void fill_batches(run_plan *plan) {
     const mm_embedding_job *job = plan->job;
-    int64_t left = (int64_t)job->starts[job->count]; // rows not in a batch yet
+    int64_t left = (int64_t)(job->starts[job->count] - job->starts[0]); // rows not in a batch yet
     const int64_t most = rows_at_most(plan->embedder);
     int32_t *ids = plan->ids;
     int32_t *starts = plan->starts;
@@ -173,7 +173,8 @@ static mm_status make_plan(run_plan *plan, mm_error *error) {
     if (status)
         return status;
     // At worst each sequence is a batch of its own, with two entries in `starts`.
-    plan->ids = mm_array_realloc(NULL, plan->job->starts[count], sizeof *plan->ids);
+    plan->ids =
+        mm_array_realloc(NULL, plan->job->starts[count] - plan->job->starts[0], sizeof *plan->ids);
     plan->starts = mm_array_realloc(NULL, count, 2 * sizeof *plan->starts);
     plan->skip = mm_array_realloc(NULL, count, sizeof *plan->skip);
     plan->batches = mm_array_realloc(NULL, count, sizeof *plan->batches);

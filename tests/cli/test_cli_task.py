@@ -61,6 +61,27 @@ def test_each_answer_comes_before_the_next_line_is_needed(mm, model):
     assert out == b"" and process.returncode == 0
 
 
+def test_drop_queue(mm, model):
+    lines = [json.dumps({"op": "drop_queue", "model_name": model, "reason": "why", "id": 1}),
+             request(model, "x"), '{"op": "drop_queue"}']
+    results = lines_of(mm("task", stdin="\n".join(lines).encode(), status=1))
+    assert results[0] == {"id": 1, "success": True, "data": {"dropped": 0}}
+    assert results[1]["success"] is True
+    assert results[2]["error"]["code"] == "INVALID_REQUEST"
+
+
+def parts_add_up(timing):
+    parts = ("queue_ms", "download_ms", "load_ms", "tokenize_ms", "compute_ms")
+    return sum(timing[part] for part in parts) <= timing["total_ms"] + 1e-6
+
+
+@pytest.mark.parametrize("jobs", ["1", "4"])
+def test_the_parts_of_the_time_are_no_more_than_the_whole(mm, model, jobs):
+    lines = [request(model, [f"text {n}", "same"], num_workers=2) for n in range(40)]
+    results = lines_of(mm("task", "--jobs", jobs, stdin="\n".join(lines).encode()))
+    assert all(parts_add_up(result["data"]["timing"]) for result in results)
+
+
 def test_jobs_answer_everything_once(mm, model):
     lines = [request(model, [f"text {n}", "same"], id=str(n)) for n in range(40)]
     results = lines_of(mm("task", "--jobs", "4", stdin="\n".join(lines).encode()))

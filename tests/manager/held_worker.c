@@ -24,6 +24,8 @@ static void on_end(mm_job *job, mm_status status, mm_result *result, const mm_er
     (void)job;
     (void)error;
     self->status = status;
+    if (result)
+        mm_result_timing(result, &self->timing);
     mm_result_free(result);
     atomic_fetch_add(&self->calls, 1);
 }

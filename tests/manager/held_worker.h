@@ -13,6 +13,7 @@ typedef struct held_worker {
     atomic_int tokens, calls;
     atomic_bool is_free;
     mm_status status;
+    mm_timing timing;
 } held_worker;
 
 // Returns when a worker of T5 is at work and stays so.

@@ -207,6 +207,27 @@ static void test_a_text_in_flight_is_computed_once(void **state) {
     mm_embedding_cache_free(cache);
 }
 
+static void note_owner(void *owner) {
+    *(int *)owner += 1;
+}
+
+static void test_who_waits_is_told_who_computes(void **state) {
+    (void)state;
+    mm_embedding_cache *cache = cache_of(10, INFINITY);
+    int kept = 0;
+    mm_cache_waiter claimer = {.payload = &kept}, waiter = {.keep = note_owner};
+    const mm_cache_key key = key_of(3);
+    float values[DIMENSION];
+    mm_cached_vector vector = {.values = values, .dimension = DIMENSION};
+    assert_int_equal(mm_embedding_cache_claim(cache, &key, &vector, &claimer, 0), MM_CACHE_CLAIMED);
+    assert_int_equal(kept, 0);
+    assert_int_equal(mm_embedding_cache_claim(cache, &key, &vector, &waiter, 0), MM_CACHE_PENDING);
+    assert_ptr_equal(waiter.owner, &kept);
+    assert_int_equal(kept, 1);
+    assert_ptr_equal(mm_embedding_cache_abandon(cache, &key), &waiter);
+    mm_embedding_cache_free(cache);
+}
+
 static void test_a_claim_given_up_goes_to_the_next(void **state) {
     (void)state;
     mm_embedding_cache *cache = cache_of(10, INFINITY);
@@ -325,6 +346,7 @@ int main(void) {
         cmocka_unit_test(test_a_look_is_no_use),
         cmocka_unit_test(test_getting_claims_nothing),
         cmocka_unit_test(test_a_text_in_flight_is_computed_once),
+        cmocka_unit_test(test_who_waits_is_told_who_computes),
         cmocka_unit_test(test_a_claim_given_up_goes_to_the_next),
         cmocka_unit_test(test_every_allocation_may_fail),
         cmocka_unit_test(test_threads_share_it),

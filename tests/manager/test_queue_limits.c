@@ -83,13 +83,13 @@ static void the_time_to_wait_follows_the_rate_of_service(void **state) {
     assert_int_equal(mm_service_rate_seconds(&rate, 100, 0), 1); // nothing is known
     mm_service_rate_begin(&rate, 0);
     assert_int_equal(mm_service_rate_seconds(&rate, 3, 5000000000), 15); // not done yet
-    mm_service_rate_end(&rate, 10000000000);
+    mm_service_rate_end(&rate, 10000000000, true);
     assert_int_equal(mm_service_rate_seconds(&rate, 3, 99000000000), 30); // idle time has no say
     for (int64_t at = 100; at < 200; at++) { // two at a time, each in a second
         mm_service_rate_begin(&rate, at * 1000000000);
         mm_service_rate_begin(&rate, at * 1000000000);
-        mm_service_rate_end(&rate, (at + 1) * 1000000000);
-        mm_service_rate_end(&rate, (at + 1) * 1000000000);
+        mm_service_rate_end(&rate, (at + 1) * 1000000000, true);
+        mm_service_rate_end(&rate, (at + 1) * 1000000000, true);
     }
     int64_t now = 200000000000;
     assert_in_range(mm_service_rate_seconds(&rate, 100, now), 50, 60);

@@ -1,8 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which worker does what: worker_pool.load_balancing, and no job waits while a worker is idle.
 #include "held_worker.h"
+#include "scratch.h"
+#include "toy.h"
 
 #include "manager/state.h"
+
+#include <stdio.h>
+
+static int set_up(void **state) {
+    (void)state;
+    return scratch_create() ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    scratch_remove();
+    return 0;
+}
 
 static int fit_workers(fixture *own) {
     int count = 0;
@@ -108,12 +123,76 @@ static void work_that_waits_is_done_by_whoever_is_free_first(void **state) {
     fixture_close(&own);
 }
 
+// ---- A worker outlives what it fails at --------------------------------------------------------
+
+// A folder whose word of that id has values that overflow.
+static const char *write_loud(int32_t id) {
+    const char *folder = toy_write("loud", NULL);
+    uint8_t digits[8];
+    FILE *file = fopen(scratch_path("loud/model.safetensors"), "r+b");
+    assert_non_null(file);
+    assert_int_equal(fread(digits, 1, 8, file), 8);
+    long size = digits[0] | digits[1] << 8 | digits[2] << 16;
+    json_t *header = json_loadf(file, JSON_DISABLE_EOF_CHECK, NULL);
+    const json_t *words = json_object_get(header, "embeddings.word_embeddings.weight");
+    const json_t *offsets = json_object_get(words, "data_offsets");
+    assert_int_equal(json_array_size(offsets), 2);
+    float row[TOY_HIDDEN];
+    for (size_t i = 0; i < TOY_HIDDEN; i++)
+        row[i] = 3e38F;
+    long start = (long)json_integer_value(json_array_get(offsets, 0));
+    assert_int_equal(fseek(file, 8 + size + start + id * (long)sizeof(row), SEEK_SET), 0);
+    assert_int_equal(fwrite(row, sizeof(row), 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+    json_decref(header);
+    return folder;
+}
+
+static mm_request *ids_request(const char *folder, int32_t id) {
+    mm_request *request = fixture_request(folder, NULL);
+    mm_error error = {0};
+    assert_ok(mm_request_add_ids(request, &id, 1, &error), error);
+    return request;
+}
+
+// One of three requests that are run together cannot be answered.
+static void a_job_that_fails_does_not_fail_its_neighbours(void **state) {
+    (void)state;
+    enum { QUIET = 5, LOUD = 7 };
+    static const int32_t ids[] = {QUIET, LOUD, QUIET};
+    static const mm_status expected[] = {MM_STATUS_OK, MM_STATUS_INTERNAL, MM_STATUS_OK};
+    const char *folder = write_loud(LOUD);
+    fixture own;
+    submitted blocker, jobs[3];
+    fixture_open(&own, NULL);
+    fixture_submit_long(&blocker, &own, folder); // they come together behind it
+    fixture_wait_busy(&own);
+    for (size_t i = 0; i < 3; i++)
+        fixture_submit(&jobs[i], &own, ids_request(folder, ids[i]));
+    submitted_wait(&blocker);
+    assert_int_equal(blocker.status, MM_STATUS_OK);
+    for (size_t i = 0; i < 3; i++) {
+        submitted_wait(&jobs[i]);
+        assert_int_equal(jobs[i].status, expected[i]);
+    }
+    assert_memory_equal(jobs[0].vector, jobs[2].vector, TOY_HIDDEN * sizeof(float));
+    for (size_t i = 0; i < 3; i++)
+        submitted_free(&jobs[i]);
+    fixture_submit(&jobs[0], &own, ids_request(folder, QUIET)); // and its worker lives on
+    submitted_wait(&jobs[0]);
+    assert_int_equal(jobs[0].status, MM_STATUS_OK);
+    submitted_free(&jobs[0]);
+    submitted_free(&blocker);
+    fixture_close(&own);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_robin_goes_from_worker_to_worker),
         cmocka_unit_test(least_busy_prefers_who_has_done_least),
         cmocka_unit_test(no_job_waits_while_a_worker_is_idle),
         cmocka_unit_test(work_that_waits_is_done_by_whoever_is_free_first),
+        cmocka_unit_test(a_job_that_fails_does_not_fail_its_neighbours),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }
