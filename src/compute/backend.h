@@ -40,6 +40,7 @@ int32_t mm_backend_batch_rows(const mm_backend *backend);
 bool mm_backend_memory(const mm_backend *backend, uint64_t *total, uint64_t *available);
 // Whether the device failed for good (its driver gave it up, it fell off the bus): what runs or
 // loads there ends with an error, nothing more will work, and freeing what is there is still right.
+// Does not wait for the device.
 bool mm_backend_is_lost(const mm_backend *backend);
 
 // ---- Weights -----------------------------------------------------------------------------------

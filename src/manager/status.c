@@ -90,13 +90,18 @@ typedef struct device_view {
 
 static bool put_devices_locked(mm_buffer *out, const device_view *views, int count) {
     bool ok = mm_buffer_puts(out, ", \"devices\": [");
-    for (int i = 0; i < count && ok; i++)
-        ok = mm_buffer_printf(
-            out,
-            "%s{\"device\": \"%s\", \"bytes_total\": %llu, \"bytes_free\": %llu, "
-            "\"bytes_used\": %zu}",
-            i ? ", " : "", views[i].device->name, (unsigned long long)views[i].total,
-            (unsigned long long)views[i].available, views[i].device->planned_bytes);
+    const char *comma = "";
+    for (int i = 0; i < count && ok; i++) {
+        if (!mm_device_is_usable_locked(views[i].device))
+            continue;
+        ok = mm_buffer_printf(out,
+                              "%s{\"device\": \"%s\", \"bytes_total\": %llu, \"bytes_free\": %llu, "
+                              "\"bytes_used\": %zu}",
+                              comma, views[i].device->name, (unsigned long long)views[i].total,
+                              (unsigned long long)views[i].available,
+                              views[i].device->planned_bytes);
+        comma = ", ";
+    }
     return ok && mm_buffer_putc(out, ']');
 }
 

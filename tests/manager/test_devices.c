@@ -98,6 +98,13 @@ static void test_the_status_lists_the_cpu_and_each_gpu_as_its_driver_measures_it
                      256 * MIB - own.gpus.gpu[1].used);
     assert_true(number(json_array_get(devices, 2), "bytes_used") >= (json_int_t)model_bytes);
     json_decref(status);
+    own.gpus.gpu[0].is_lost = true; // which is noticed when it is used
+    json_t *result = embed_on(&own, 0, "cuda:0");
+    assert_string_equal(fixture_code(result), "NO_GPU_AVAILABLE");
+    json_decref(result);
+    status = fixture_status(&own.own);
+    assert_int_equal(json_array_size(json_object_get(status, "devices")), 2);
+    json_decref(status);
     close_machine(&own);
 }
 

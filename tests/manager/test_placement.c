@@ -194,6 +194,28 @@ static void test_a_release_gives_the_memory_of_all_gpus_back(void **state) {
     close_machine(&own);
 }
 
+// Caches of keys and values lie on the worker's device too.
+static void test_text_is_generated_on_a_gpu_as_on_the_cpu(void **state) {
+    (void)state;
+    machine own;
+    static const char *const devices[] = {"cpu", "gpu"};
+    json_t *results[2];
+    open_machine(&own, NULL, 2, (const size_t[]){64 * MIB, 128 * MIB});
+    for (int i = 0; i < 2; i++)
+        results[i] = fixture_json(
+            &own.own,
+            "{\"task_type\": \"text_generation\", \"model_name\": \"%s\", \"device\": \"%s\", "
+            "\"task_data\": [\"The cat sat on the mat.\", \"A dog.\"], \"num_beams\": 3}",
+            MM_TESTS_DIR "/golden/models/seq2seq-t5", devices[i]);
+    const json_t *on_cpu = fixture_data(results[0]), *on_gpu = fixture_data(results[1]);
+    assert_true(json_equal(json_object_get(on_cpu, "generated_text"),
+                           json_object_get(on_gpu, "generated_text")));
+    assert_string_equal(json_string_value(json_object_get(on_gpu, "device")), "cuda:1");
+    json_decref(results[0]);
+    json_decref(results[1]);
+    close_machine(&own);
+}
+
 // Other devices round otherwise, so one's vectors are none of the other's.
 static void test_vectors_of_a_gpu_are_cached_apart_from_those_of_the_cpu(void **state) {
     (void)state;
@@ -509,6 +531,7 @@ int main(void) {
         cmocka_unit_test(test_growing_loads_the_model_on_further_gpus),
         cmocka_unit_test(test_gpu_reuses_its_deployment_and_shares_none_with_the_cpu),
         cmocka_unit_test(test_vectors_of_a_gpu_are_cached_apart_from_those_of_the_cpu),
+        cmocka_unit_test(test_text_is_generated_on_a_gpu_as_on_the_cpu),
         cmocka_unit_test(test_auto_is_half_precision_on_a_gpu_where_the_files_are),
         cmocka_unit_test(test_a_release_gives_the_memory_of_all_gpus_back),
         cmocka_unit_test(test_a_gpu_that_is_too_small_is_passed_over),
