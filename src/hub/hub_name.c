@@ -6,16 +6,22 @@
 
 enum { MAX_NAME = 96, MAX_REVISION = 255 };
 
-static const char name_characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                      "0123456789_.-";
+static bool is_name_character(char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '-';
+}
 
 static bool starts_with(const char *text, const char *prefix) {
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
 static bool part_valid(const char *part, size_t length) {
-    if (length == 0 || length > MAX_NAME || strspn(part, name_characters) < length)
+    if (length == 0 || length > MAX_NAME)
         return false;
+    for (size_t i = 0; i < length; i++) {
+        if (!is_name_character(part[i]))
+            return false;
+    }
     char first = part[0], last = part[length - 1];
     return first != '-' && first != '.' && last != '-' && last != '.';
 }

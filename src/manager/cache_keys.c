@@ -1,52 +1,67 @@
 // SPDX-License-Identifier: Apache-2.0
 // The request's own words count, not what they come to: a prompt by its name and the same prompt
 // written out have different keys, which costs a computation and no answer.
+//
+// What is hashed is the fingerprint, a bit for each option that is set, their values, and the text
+// or ids; so the usual request, without options, takes one short hash for a text.
 #include "manager/cache_keys.h"
+
+#include "tasks/embedding.h"
 
 #include <string.h>
 
-enum { OPTIONS = 7, VALUE_BYTES = 2 + sizeof(int64_t) + sizeof(double) };
+enum { OPTIONS = 7, VALUE_BYTES = sizeof(int64_t) + sizeof(double) + 1 };
 
 static const mm_parameter_index options[OPTIONS] = {
     MM_PARAM_TRUNCATE,  MM_PARAM_PROMPT,     MM_PARAM_PROMPT_NAME, MM_PARAM_INPUT_ROLE,
     MM_PARAM_NORMALIZE, MM_PARAM_DIMENSIONS, MM_PARAM_MAX_LENGTH,
 };
+_Static_assert(MM_FINGERPRINT_DIGITS + 1 + OPTIONS * VALUE_BYTES + MM_SHA256_BYTES <=
+                   sizeof(((mm_cache_keys *)0)->scope),
+               "a scope has room for all options");
 
-static void put_value(uint8_t *out, const mm_value *value) {
-    out[0] = value->set;
-    out[1] = value->boolean;
-    memcpy(out + 2, &value->integer, sizeof(value->integer));
-    memcpy(out + 2 + sizeof(value->integer), &value->number, sizeof(value->number));
+static void put(mm_cache_keys *keys, const void *bytes, size_t size) {
+    memcpy(keys->scope + keys->scope_size, bytes, size);
+    keys->scope_size += size;
 }
 
-// In few pieces, since each costs more than its bytes.
-static void add_options(mm_digest *sha, const mm_request *request) {
-    uint8_t plain[OPTIONS * VALUE_BYTES + 1] = {0};
-    for (size_t i = 0; i < OPTIONS; i++) {
-        const mm_value *value = &request->values[options[i]];
-        if (value->set)
-            put_value(plain + i * VALUE_BYTES, value);
-    }
-    plain[OPTIONS * VALUE_BYTES] = request->list_count > 0;
-    mm_digest_add(sha, plain, sizeof(plain));
+// Those that are texts, of any length, together.
+static mm_status put_texts(mm_cache_keys *keys, const mm_request *request, mm_error *error) {
+    uint8_t sum[MM_DIGEST_BYTES];
+    mm_status status = mm_digest_begin(&keys->sha, MM_DIGEST_SHA256, error);
+    if (status)
+        return status;
     for (size_t i = 0; i < OPTIONS; i++) {
         const mm_value *value = &request->values[options[i]];
         if (value->set && value->text)
-            mm_digest_add_part(sha, value->text, strlen(value->text));
+            mm_digest_add_part(&keys->sha, value->text, strlen(value->text));
     }
+    if (mm_digest_end(&keys->sha, sum) != MM_SHA256_BYTES)
+        return mm_fail(error, MM_STATUS_INTERNAL, "libcrypto refuses to compute a SHA-256");
+    put(keys, sum, MM_SHA256_BYTES);
+    return MM_STATUS_OK;
 }
 
 mm_status mm_cache_keys_start(mm_cache_keys *out, const char *fingerprint,
                               const mm_request *request, mm_error *error) {
-    *out = (mm_cache_keys){0};
-    mm_status status = mm_digest_begin(&out->sha, MM_DIGEST_SHA256, error);
-    if (status)
-        return status;
-    mm_digest_add_part(&out->sha, fingerprint, strlen(fingerprint));
-    add_options(&out->sha, request);
-    if (!mm_digest_end(&out->sha, out->scope))
-        return mm_fail(error, MM_STATUS_INTERNAL, "libcrypto refuses to compute a SHA-256");
-    return MM_STATUS_OK;
+    uint8_t flags = request->list_count > 0;
+    bool has_texts = false;
+    out->sha = (mm_digest){0};
+    out->scope_size = 0;
+    put(out, fingerprint, strnlen(fingerprint, MM_FINGERPRINT_DIGITS));
+    for (size_t i = 0; i < OPTIONS; i++)
+        flags = (uint8_t)(flags | request->values[options[i]].set << (i + 1));
+    put(out, &flags, 1);
+    for (size_t i = 0; i < OPTIONS; i++) {
+        const mm_value *value = &request->values[options[i]];
+        if (!value->set)
+            continue;
+        has_texts |= value->text != NULL;
+        put(out, &value->integer, sizeof(value->integer));
+        put(out, &value->number, sizeof(value->number));
+        put(out, &value->boolean, 1);
+    }
+    return has_texts ? put_texts(out, request, error) : MM_STATUS_OK;
 }
 
 bool mm_cache_keys_make(mm_cache_key *out, mm_cache_keys *keys, const mm_request *request,
@@ -59,7 +74,7 @@ bool mm_cache_keys_make(mm_cache_key *out, mm_cache_keys *keys, const mm_request
     if (!data) // nothing but empty texts
         data = "";
     return mm_digest_begin(&keys->sha, MM_DIGEST_SHA256, NULL) == MM_STATUS_OK &&
-           mm_digest_add(&keys->sha, keys->scope, sizeof(keys->scope)) &&
+           mm_digest_add(&keys->sha, keys->scope, keys->scope_size) &&
            mm_digest_add(&keys->sha, data + start * size, (ends[index] - start) * size) &&
            mm_digest_end(&keys->sha, out->digest) == sizeof(out->digest);
 }

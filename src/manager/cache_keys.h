@@ -11,7 +11,8 @@
 // Makes the keys of one request. One thread at a time.
 typedef struct mm_cache_keys {
     mm_digest sha;
-    uint8_t scope[MM_SHA256_BYTES];
+    uint8_t scope[256]; // in front of every text
+    size_t scope_size;
 } mm_cache_keys;
 
 mm_status mm_cache_keys_start(mm_cache_keys *out, const char *fingerprint,

@@ -206,11 +206,13 @@ mm_status mm_deployment_apply_locked(mm_manager *manager, const mm_hub_model *mo
     if (!at || at->state != MM_DEPLOYMENT_READY)
         return MM_STATUS_OK;
     mm_status status = apply_locked(at, request, error);
-    if (!status && at->wanted_workers != mm_workers_on_locked(at))
+    if (status)
+        return status;
+    at->hits++;
+    if (at->wanted_workers != mm_workers_on_locked(at))
         (void)mm_workers_set_locked(at, at->wanted_workers);
-    if (!status)
-        mm_timer_schedule_locked(manager, mm_deployment_expiry_locked(at));
-    return status;
+    mm_timer_schedule_locked(manager, mm_deployment_expiry_locked(at));
+    return MM_STATUS_OK;
 }
 
 mm_status mm_deployment_attach(mm_job *job, mm_hub_model *model, const mm_target *target,

@@ -19,7 +19,7 @@ struct mm_fingerprint {
     char *name, *commit; // canonical; commit NULL for a directory
     bool is_gpu;
     mm_compute_dtype dtype;
-    mm_cache_key stamp;
+    mm_stamp stamp;
     char text[MM_FINGERPRINT_DIGITS + 1];
 };
 
@@ -61,10 +61,15 @@ static bool stamp_directory(mm_cache_key *stamp, mm_digest *sha, const char *dir
     return ok;
 }
 
-bool mm_directory_stamp(mm_cache_key *out, const char *directory) {
+bool mm_directory_stamp(mm_stamp *out, const char *directory) {
     mm_digest sha = {0};
-    *out = (mm_cache_key){0};
-    bool ok = stamp_directory(out, &sha, directory, DEPTH);
+    struct stat info;
+    *out = (mm_stamp){0};
+    bool ok = stat(directory, &info) == 0 && stamp_directory(&out->files, &sha, directory, DEPTH);
+    if (ok) {
+        out->device = info.st_dev;
+        out->inode = info.st_ino;
+    }
     mm_digest_free(&sha);
     return ok;
 }
@@ -100,7 +105,7 @@ static void forget_locked(mm_manager *manager, const mm_hub_model *model, const 
 }
 
 void mm_fingerprint_note_locked(mm_manager *manager, const mm_hub_model *model,
-                                const mm_target *target, const mm_cache_key *stamp,
+                                const mm_target *target, const mm_stamp *stamp,
                                 const char *fingerprint) {
     forget_locked(manager, model, target);
     mm_fingerprint *item = mm_calloc(1, sizeof(*item));
@@ -120,20 +125,33 @@ void mm_fingerprint_note_locked(mm_manager *manager, const mm_hub_model *model,
     manager->fingerprints = item;
 }
 
-bool mm_fingerprint_recall(char out[MM_FINGERPRINT_DIGITS + 1], mm_manager *manager,
-                           const mm_hub_model *model, const mm_target *target) {
-    mm_cache_key stamp = {0}, now;
-    pthread_mutex_lock(&manager->lock);
+static const mm_fingerprint *find_locked(const mm_manager *manager, const mm_hub_model *model,
+                                         const mm_target *target) {
     const mm_fingerprint *item = manager->fingerprints;
     while (item && !is_of(item, model, target))
         item = item->next;
+    return item;
+}
+
+bool mm_fingerprint_recall(char out[MM_FINGERPRINT_DIGITS + 1], mm_manager *manager,
+                           const mm_hub_model *model, const mm_target *target) {
+    mm_stamp stamp = {0}, now;
+    pthread_mutex_lock(&manager->lock);
+    const mm_fingerprint *item = find_locked(manager, model, target);
     if (item) {
         stamp = item->stamp;
         memcpy(out, item->text, sizeof(item->text));
     }
     pthread_mutex_unlock(&manager->lock);
     return item && mm_directory_stamp(&now, model->directory) &&
-           memcmp(now.digest, stamp.digest, sizeof(now.digest)) == 0;
+           memcmp(now.files.digest, stamp.files.digest, sizeof(now.files.digest)) == 0;
+}
+
+bool mm_fingerprint_is_from_locked(const mm_manager *manager, const mm_hub_model *model,
+                                   const mm_target *target, const struct stat *directory) {
+    const mm_fingerprint *item = find_locked(manager, model, target);
+    return item && item->stamp.device == directory->st_dev &&
+           item->stamp.inode == directory->st_ino;
 }
 
 void mm_fingerprints_free(mm_manager *manager) {

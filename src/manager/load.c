@@ -34,7 +34,7 @@ typedef struct attempt {
     double seconds;       // of work, without waiting for memory
     bool refused;         // by the budget
     bool stamped;
-    mm_cache_key stamp; // of the files, from before they were read
+    mm_stamp stamp; // of the files, from before they were read
 } attempt;
 
 static mm_status open_model(mm_task_model **out, const mm_replica *replica, mm_error *error) {

@@ -35,6 +35,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 typedef struct mm_fetch mm_fetch;             // fetch.h
 typedef struct mm_fingerprint mm_fingerprint; // fingerprints.c
@@ -294,15 +295,24 @@ void mm_loader_grow_locked(mm_deployment *deployment);
 void mm_loader_give_up_locked(mm_deployment *deployment, const mm_error *why);
 
 // fingerprints.c
+// What a directory was like: which it is, and names, sizes and times of its files and those of its
+// sub-directories.
+typedef struct mm_stamp {
+    dev_t device;
+    ino_t inode;
+    mm_cache_key files;
+} mm_stamp;
+bool mm_directory_stamp(mm_stamp *out, const char *directory);
 // Remembers the fingerprint of a model that was loaded, for the files that make up `stamp`.
 void mm_fingerprint_note_locked(mm_manager *manager, const mm_hub_model *model,
-                                const mm_target *target, const mm_cache_key *stamp,
+                                const mm_target *target, const mm_stamp *stamp,
                                 const char *fingerprint);
 // The fingerprint that was noted, if the model's files are still the same. Reads the directory.
 bool mm_fingerprint_recall(char out[MM_FINGERPRINT_DIGITS + 1], mm_manager *manager,
                            const mm_hub_model *model, const mm_target *target);
-// Names, sizes and times of a directory's files and those of its sub-directories.
-bool mm_directory_stamp(mm_cache_key *out, const char *directory);
+// Whether the model that was loaded last came from this very directory, whatever is in it by now.
+bool mm_fingerprint_is_from_locked(const mm_manager *manager, const mm_hub_model *model,
+                                   const mm_target *target, const struct stat *directory);
 void mm_fingerprints_free(mm_manager *manager);
 
 // memory_budget.c

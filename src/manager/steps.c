@@ -92,16 +92,23 @@ static bool recall(mm_job *job, const described_model *known) {
     return true;
 }
 
-// By a name of the Hub whose model is loaded.
-static bool recall_loaded(mm_job *job, const char *name, const char *revision,
+// By the name that a loaded model was asked for: of the Hub, or of a directory, if it still leads
+// to the one that the model came from.
+static bool recall_loaded(mm_job *job, mm_name_kind kind, const char *name, const char *revision,
                           const mm_target *target) {
-    mm_hub_model model = {.kind = MM_NAME_REPOSITORY};
+    mm_hub_model model = {.kind = kind};
     char fingerprint[MM_FINGERPRINT_DIGITS + 1];
     mm_manager *manager = job->manager;
+    struct stat place;
+    if (kind == MM_NAME_DIRECTORY && stat(name, &place) != 0)
+        return false;
     pthread_mutex_lock(&manager->lock);
     const mm_deployment *loaded = mm_deployment_ready_locked(manager, name, revision, target);
     mm_target found = loaded ? loaded->target : *target;
-    bool ok = loaded && copy_text(&model.name, loaded->model.name, NULL) == MM_STATUS_OK &&
+    bool ok = loaded &&
+              (kind != MM_NAME_DIRECTORY ||
+               mm_fingerprint_is_from_locked(manager, &loaded->model, &found, &place)) &&
+              copy_text(&model.name, loaded->model.name, NULL) == MM_STATUS_OK &&
               copy_text(&model.commit, loaded->model.commit, NULL) == MM_STATUS_OK;
     if (ok)
         memcpy(fingerprint, mm_task_model_fingerprint(loaded->loaded), sizeof(fingerprint));
@@ -137,13 +144,12 @@ static mm_status attach(mm_job *job, mm_error *error) {
     if (status)
         return status;
     const bool may_recall = job->kind->recall && !job->request->preload && mm_recall_cache_for(job);
+    if (may_recall && recall_loaded(job, kind, name, revision, &target))
+        return MM_STATUS_OK;
     // A Hub name stays what it was while it is known: no look at the disk for each request.
-    if (kind != MM_NAME_DIRECTORY) {
-        if (may_recall && recall_loaded(job, name, revision, &target))
-            return MM_STATUS_OK;
-        if (mm_deployment_attach_known(job, name, revision, &target, &status, error))
-            return status;
-    }
+    if (kind != MM_NAME_DIRECTORY &&
+        mm_deployment_attach_known(job, name, revision, &target, &status, error))
+        return status;
     mm_hub_model model;
     status = mm_hub_find(&model, &manager->places, name, revision, true, error);
     if (!status)

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static void open_cached(fixture *own) {
     static const char *const settings[] = {"embedding_cache.enabled", "true",
@@ -135,6 +136,133 @@ static void test_an_error_names_the_text_by_its_place(void **state) {
     fixture_close(&own);
 }
 
+// Bytes of a text count, all of them and nothing else: no two of these share a vector.
+static void test_every_text_has_its_own_key(void **state) {
+    (void)state;
+    static char texts[4][9000];
+    static const char *const plain[] = {"Gr\\u00fc\\u00dfe",
+                                        "Gru\\u0308\\u00dfe",
+                                        "gr\\u00fc\\u00dfe",
+                                        "\\u65e5\\u672c\\u8a9e",
+                                        "\\ud83d\\ude00",
+                                        " ",
+                                        "",
+                                        "a",
+                                        "a ",
+                                        "a\\u0000",
+                                        "a\\u0000b"};
+    fixture own;
+    open_cached(&own);
+    for (size_t i = 0; i < 4; i++) { // long ones that differ at their end
+        memset(texts[i], 'x', sizeof(texts[i]) - 2);
+        texts[i][sizeof(texts[i]) - 2] = (char)('a' + i);
+    }
+    json_int_t expected = 0;
+    for (int again = 0; again < 2; again++) {
+        for (size_t i = 0; i < 4 + sizeof(plain) / sizeof(plain[0]); i++) {
+            json_t *answer = fixture_json(
+                &own,
+                "{\"task_type\": \"embedding\", \"model_name\": \"%s\", \"device\": \"cpu\", "
+                "\"task_data\": \"%s\"}",
+                MODEL, i < 4 ? texts[i] : plain[i - 4]);
+            assert_cached(answer, again ? "t" : "f");
+            json_decref(answer);
+            expected += !again;
+        }
+    }
+    assert_int_equal(count(&own, "entries"), expected);
+    fixture_close(&own);
+}
+
+// Each variant is another key, and finds its own vector again among all others.
+static void test_every_option_has_its_own_key(void **state) {
+    (void)state;
+    static const char *const options[] = {
+        "",
+        ", \"normalize\": false",
+        ", \"normalize\": true",
+        ", \"dimensions\": 4",
+        ", \"dimensions\": 5",
+        ", \"dimensions\": 4, \"normalize\": true",
+        ", \"max_length\": 4",
+        ", \"max_length\": 5",
+        ", \"prompt\": \"p\"",
+        ", \"prompt\": \"p\", \"truncate\": \"left\"",
+        ", \"prompt\": \"left\"",
+        ", \"truncate\": \"left\"",
+        ", \"input_role\": \"query\"",
+        ", \"input_role\": \"document\"",
+    };
+    fixture own;
+    open_cached(&own);
+    json_t *first[sizeof(options) / sizeof(options[0])];
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        first[i] = ask(&own, MODEL, "\"one two three four\"", options[i]);
+        assert_cached(first[i], "f");
+    }
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        json_t *second = ask(&own, MODEL, "\"one two three four\"", options[i]);
+        assert_cached(second, "t");
+        assert_true(json_equal(vector(first[i], 0), vector(second, 0)));
+        json_decref(second);
+        json_decref(first[i]);
+    }
+    fixture_close(&own);
+}
+
+static void test_a_cache_of_no_size_or_no_time_keeps_nothing(void **state) {
+    (void)state;
+    static const char *const names[] = {"embedding_cache.max_cache_size",
+                                        "embedding_cache.ttl_seconds"};
+    for (size_t i = 0; i < 2; i++) {
+        const char *settings[] = {"embedding_cache.enabled", "true", names[i], "0", NULL};
+        fixture own;
+        fixture_open(&own, settings);
+        for (int again = 0; again < 2; again++) {
+            json_t *answer = ask(&own, MODEL, "[\"a\", \"b\"]", "");
+            assert_cached(answer, "ff");
+            json_decref(answer);
+        }
+        assert_int_equal(count(&own, "hits"), 0);
+        fixture_close(&own);
+    }
+}
+
+static void test_a_cache_of_one_keeps_the_last(void **state) {
+    (void)state;
+    static const char *const settings[] = {"embedding_cache.enabled", "true",
+                                           "embedding_cache.max_cache_size", "1", NULL};
+    static const char *const texts[] = {"\"a\"", "\"a\"", "\"b\"", "\"b\"", "\"a\""};
+    static const char *const cached[] = {"f", "t", "f", "t", "f"};
+    fixture own;
+    fixture_open(&own, settings);
+    for (size_t i = 0; i < 5; i++) {
+        json_t *answer = ask(&own, MODEL, texts[i], "");
+        assert_cached(answer, cached[i]);
+        json_decref(answer);
+    }
+    assert_int_equal(count(&own, "entries"), 1);
+    fixture_close(&own);
+}
+
+static void test_a_vector_gets_too_old_by_the_managers_clock(void **state) {
+    (void)state;
+    static const char *const settings[] = {"embedding_cache.enabled", "true",
+                                           "embedding_cache.ttl_seconds", "100", NULL};
+    fixture own;
+    fixture_open_by_hand(&own, settings);
+    json_decref(ask(&own, MODEL, "\"a\"", ""));
+    hand_clock_advance(&own.clock, 99);
+    json_t *young = ask(&own, MODEL, "\"a\"", "");
+    hand_clock_advance(&own.clock, 2); // use does not prolong it
+    json_t *old = ask(&own, MODEL, "\"a\"", "");
+    assert_cached(young, "t");
+    assert_cached(old, "f");
+    json_decref(young);
+    json_decref(old);
+    fixture_close(&own);
+}
+
 // ---- Without the model -------------------------------------------------------------------------
 
 static void test_hits_load_no_model(void **state) {
@@ -159,6 +287,48 @@ static void test_hits_load_no_model(void **state) {
     assert_int_equal(own.loads, 2);
     fixture_close(&own);
     scratch_remove();
+}
+
+// While the model is loaded its name says which model is meant, but a name that leads to another
+// directory means another one at once.
+static void test_a_directory_is_the_one_that_its_name_leads_to(void **state) {
+    (void)state;
+    assert_non_null(scratch_create());
+    char first[512], second[512], name[512];
+    (void)snprintf(first, sizeof(first), "%s", toy_write("first", NULL));
+    (void)snprintf(second, sizeof(second), "%s",
+                   toy_write("second", &(toy_options){.model_type = "distilbert"}));
+    (void)snprintf(name, sizeof(name), "%s", scratch_path("current"));
+    fixture own;
+    open_cached(&own);
+    assert_int_equal(symlink(first, name), 0);
+    json_t *of_first = ask(&own, name, "\"a\"", "");
+    json_t *again = ask(&own, name, "\"a\"", "");
+    assert_cached(again, "t");
+    assert_int_equal(unlink(name), 0);
+    assert_int_equal(symlink(second, name), 0);
+    json_t *of_second = ask(&own, name, "\"a\"", "");
+    assert_cached(of_second, "f");
+    assert_false(json_equal(vector(of_first, 0), vector(of_second, 0)));
+    json_decref(of_first);
+    json_decref(again);
+    json_decref(of_second);
+    fixture_close(&own);
+    scratch_remove();
+}
+
+static void test_answers_from_the_cache_count_as_hits_of_the_model(void **state) {
+    (void)state;
+    fixture own;
+    open_cached(&own);
+    for (int i = 0; i < 4; i++)
+        json_decref(ask(&own, MODEL, "[\"a\", \"b\"]", ""));
+    json_t *status = fixture_status(&own);
+    assert_int_equal(json_integer_value(json_object_get(fixture_model(status), "loads")), 1);
+    assert_int_equal(json_integer_value(json_object_get(fixture_model(status), "hits")), 3);
+    json_decref(status);
+    assert_int_equal(count(&own, "hits"), 6); // of the cache: texts
+    fixture_close(&own);
 }
 
 static void test_a_hit_keeps_no_model_alive_but_says_how_long(void **state) {
@@ -260,6 +430,13 @@ int main(void) {
         cmocka_unit_test(test_a_second_call_needs_no_worker),
         cmocka_unit_test(test_only_what_is_missing_is_computed),
         cmocka_unit_test(test_options_are_part_of_the_key),
+        cmocka_unit_test(test_every_text_has_its_own_key),
+        cmocka_unit_test(test_every_option_has_its_own_key),
+        cmocka_unit_test(test_a_cache_of_no_size_or_no_time_keeps_nothing),
+        cmocka_unit_test(test_a_cache_of_one_keeps_the_last),
+        cmocka_unit_test(test_a_vector_gets_too_old_by_the_managers_clock),
+        cmocka_unit_test(test_a_directory_is_the_one_that_its_name_leads_to),
+        cmocka_unit_test(test_answers_from_the_cache_count_as_hits_of_the_model),
         cmocka_unit_test(test_an_error_names_the_text_by_its_place),
         cmocka_unit_test(test_hits_load_no_model),
         cmocka_unit_test(test_a_hit_keeps_no_model_alive_but_says_how_long),
