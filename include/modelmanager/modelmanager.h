@@ -236,7 +236,8 @@ typedef bool (*mm_token_callback)(mm_job *job, const mm_token *token, void *payl
 MM_API mm_status mm_task_stream(mm_job **out, mm_manager *manager, const mm_request *request,
                                 mm_token_callback on_token, mm_task_callback callback,
                                 void *payload, mm_error *error);
-// Waiting work is answered CANCELLED at once; running work at its next step, or it completes.
+// The job is answered CANCELLED at once, unless it is done. What runs of it stops at its next step
+// or part, or completes unseen.
 MM_API void mm_job_cancel(mm_job *job);
 MM_API void
 mm_job_free(mm_job *job); // drops the handle; does not cancel; callable from the callback

@@ -6,7 +6,8 @@
 // taken under it, so there is no lock order to keep. Functions named ..._locked want it held.
 //
 // A job's way: STARTING (name resolved) -> FETCHING (downloaded) -> STARTING -> WAITING (model
-// loads) -> PREPARING (tokenised) -> QUEUED -> RUNNING (on a worker) -> DONE. Where other jobs
+// loads) -> PREPARING (tokenised) -> QUEUED -> RUNNING (on a worker) -> DONE. Bulk work that makes
+// way for other work is QUEUED again before it is RUNNING again. Where other jobs
 // compute some of its texts it is AWAITING them before or instead of that, then PREPARING again;
 // what the cache answers whole goes from STARTING straight to DONE. It may become DONE
 // from any state: timeout, cancel, release, shutdown. A job that is `owned` is in the hands of a

@@ -151,6 +151,38 @@ static void work_in_parts_gives_the_same_bits(void **state) {
     fixture_close(&own);
 }
 
+// ---- Several models ----------------------------------------------------------------------------
+
+// One model is at work for as long as we like, with more behind it; another has its requests
+// answered meanwhile, bulk or not.
+static void a_model_does_not_wait_for_the_work_of_another(void **state) {
+    (void)state;
+    enum { WAITING = 8, REQUESTS = 20 };
+    fixture own;
+    held_worker held;
+    submitted waiting[WAITING];
+    fixture_open(&own, NULL);
+    held_worker_start(&held, &own);
+    for (size_t i = 0; i < WAITING; i++)
+        fixture_submit(&waiting[i], &own, new_request(T5, "x", false));
+    fixture_wait_queued(&own, WAITING);
+    for (size_t i = 0; i < REQUESTS; i++) {
+        submitted other;
+        fixture_submit(&other, &own, new_request(MODEL, "y", i % 2 == 0));
+        submitted_wait(&other);
+        assert_int_equal(other.status, MM_STATUS_OK);
+        submitted_free(&other);
+    }
+    assert_int_equal(atomic_load(&held.calls), 0);
+    held_worker_end(&held);
+    for (size_t i = 0; i < WAITING; i++) {
+        submitted_wait(&waiting[i]);
+        assert_int_equal(waiting[i].status, MM_STATUS_OK);
+        submitted_free(&waiting[i]);
+    }
+    fixture_close(&own);
+}
+
 // ---- No longer wanted --------------------------------------------------------------------------
 
 static size_t cached_entries(fixture *own) {
@@ -259,6 +291,7 @@ int main(void) {
         cmocka_unit_test(interactive_work_does_not_make_way),
         cmocka_unit_test(an_interactive_text_does_not_wait_for_the_end_of_bulk_work),
         cmocka_unit_test(work_in_parts_gives_the_same_bits),
+        cmocka_unit_test(a_model_does_not_wait_for_the_work_of_another),
         cmocka_unit_test(work_that_was_cancelled_while_it_ran_is_dropped),
         cmocka_unit_test(interactive_work_lifts_the_bulk_work_that_it_waits_for),
     };
