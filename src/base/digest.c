@@ -3,10 +3,14 @@
 
 #include <openssl/evp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 // Looked up once for the life of the process: libcrypto takes longer to find an algorithm than to
 // hash a text.
 static EVP_MD *algorithms[2];
+
+// One that nobody uses at the moment, or NULL: making one takes longer than to hash a short text.
+static _Atomic(EVP_MD_CTX *) spare;
 
 static void look_up(void) {
     algorithms[MM_DIGEST_SHA256] = EVP_MD_fetch(NULL, "SHA2-256", NULL);
@@ -16,6 +20,8 @@ static void look_up(void) {
 mm_status mm_digest_begin(mm_digest *self, mm_digest_kind kind, mm_error *error) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, look_up);
+    if (!self->context)
+        self->context = atomic_exchange(&spare, NULL);
     if (!self->context)
         self->context = EVP_MD_CTX_new();
     self->failed = !self->context || !algorithms[kind] ||
@@ -57,6 +63,7 @@ bool mm_digest_end_text(mm_digest *self, char out[MM_DIGEST_TEXT]) {
 }
 
 void mm_digest_free(mm_digest *self) {
-    EVP_MD_CTX_free(self->context);
+    if (self->context)
+        EVP_MD_CTX_free(atomic_exchange(&spare, self->context));
     *self = (mm_digest){0};
 }
