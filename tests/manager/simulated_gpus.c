@@ -198,7 +198,13 @@ static mm_status session_create(mm_session **out, mm_backend *backend, int threa
         return mm_fail_memory(error, "a simulated session");
     session->ops = &ops;
     session->gpu = backend->gpu;
-    mm_status status = mm_session_create(&session->cpu, backend->cpu, threads, error);
+    mm_status status = MM_STATUS_OK;
+    if (atomic_load(&session->gpu->bad_sessions) > 0) {
+        atomic_fetch_sub(&session->gpu->bad_sessions, 1);
+        status = mm_fail(error, MM_STATUS_OUT_OF_MEMORY, "no memory for a simulated session");
+    }
+    if (!status)
+        status = mm_session_create(&session->cpu, backend->cpu, threads, error);
     if (status) {
         mm_free(session);
         *out = NULL;

@@ -25,13 +25,14 @@ void simulated_gate_await(simulated_gate *gate, int count); // until so many wai
 
 typedef struct simulated_gpu {
     size_t bytes;
-    atomic_size_t used;    // by weights, and by what a test adds for other programs
-    atomic_bool is_lost;   // what runs or loads from now on, or is at a gate, fails
-    atomic_int bad_loads;  // so many loads fail, with `load_status`
-    mm_status load_status; // set before bad_loads
-    atomic_int loads;      // weights that were packed
-    atomic_int runs;       // of sessions, begun
-    atomic_int sessions;   // there are
+    atomic_size_t used;      // by weights, and by what a test adds for other programs
+    atomic_bool is_lost;     // what runs or loads from now on, or is at a gate, fails
+    atomic_int bad_loads;    // so many loads fail, with `load_status`
+    mm_status load_status;   // set before bad_loads
+    atomic_int loads;        // weights that were packed
+    atomic_int runs;         // of sessions, begun
+    atomic_int sessions;     // there are
+    atomic_int bad_sessions; // so many cannot be made: OUT_OF_MEMORY
     simulated_gate load_gate, run_gate;
 } simulated_gpu;
 

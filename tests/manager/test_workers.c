@@ -2,6 +2,7 @@
 // Which worker does what: worker_pool.load_balancing, and no job waits while a worker is idle.
 #include "held_worker.h"
 #include "scratch.h"
+#include "simulated_gpus.h"
 #include "toy.h"
 
 #include "manager/state.h"
@@ -186,6 +187,31 @@ static void a_job_that_fails_does_not_fail_its_neighbours(void **state) {
     fixture_close(&own);
 }
 
+// It is made when the model is loaded, and again by each job that finds none.
+static void a_session_that_cannot_be_made_is_made_for_a_later_job(void **state) {
+    (void)state;
+    const size_t bytes = (size_t)128 << 20;
+    simulated_gpus gpus;
+    fixture own;
+    simulated_gpus_create(&gpus, 1, &bytes);
+    gpus.gpu[0].bad_sessions = 2;
+    fixture_open_with_gpus(&own, NULL, &gpus.source);
+    static const mm_status expected[] = {MM_STATUS_OUT_OF_MEMORY, MM_STATUS_OK, MM_STATUS_OK};
+    for (size_t i = 0; i < 3; i++) {
+        mm_request *request = fixture_request(MODEL, "x");
+        mm_error error = {0};
+        mm_result *result;
+        assert_ok(mm_request_set_text(request, "device", "cuda:0", &error), error);
+        assert_status(mm_task(&result, own.manager, request, &error), expected[i], error);
+        mm_result_free(result);
+        mm_request_free(request);
+    }
+    assert_int_equal(atomic_load(&own.loads), 1);
+    fixture_close(&own);
+    assert_int_equal(gpus.gpu[0].sessions, 0);
+    simulated_gpus_free(&gpus);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_robin_goes_from_worker_to_worker),
@@ -193,6 +219,7 @@ int main(void) {
         cmocka_unit_test(no_job_waits_while_a_worker_is_idle),
         cmocka_unit_test(work_that_waits_is_done_by_whoever_is_free_first),
         cmocka_unit_test(a_job_that_fails_does_not_fail_its_neighbours),
+        cmocka_unit_test(a_session_that_cannot_be_made_is_made_for_a_later_job),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
