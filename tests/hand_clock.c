@@ -8,7 +8,7 @@ static int64_t now_of(mm_clock *clock) {
     return atomic_load(&own->now_ns);
 }
 
-static void wait_by_hand(mm_clock *clock, pthread_cond_t *condition, pthread_mutex_t *lock,
+static void wait_by_hand(mm_clock *clock, pthread_cond_t *condition, mm_mutex *lock,
                          int64_t until_ns) {
     hand_clock *own = (hand_clock *)clock;
     atomic_store(&own->condition, condition);
@@ -16,7 +16,7 @@ static void wait_by_hand(mm_clock *clock, pthread_cond_t *condition, pthread_mut
     atomic_store(&own->lock, lock);
     atomic_fetch_add(&own->waits, 1);
     if (atomic_load(&own->now_ns) < until_ns) // moved meanwhile? Else `advance` has yet to signal.
-        pthread_cond_wait(condition, lock);
+        mm_condition_wait(condition, lock);
 }
 
 void hand_clock_init(hand_clock *out) {
@@ -27,13 +27,13 @@ void hand_clock_init(hand_clock *out) {
 void hand_clock_advance(hand_clock *own, double seconds) {
     int64_t now = atomic_fetch_add(&own->now_ns, (int64_t)(seconds * 1e9));
     now += (int64_t)(seconds * 1e9);
-    pthread_mutex_t *lock;
+    mm_mutex *lock;
     while ((lock = atomic_load(&own->lock)) == NULL) // its thread has just begun
         (void)sched_yield();
-    (void)pthread_mutex_lock(lock);
+    mm_mutex_lock(lock);
     unsigned before = atomic_load(&own->waits);
     (void)pthread_cond_broadcast(atomic_load(&own->condition));
-    (void)pthread_mutex_unlock(lock);
+    mm_mutex_unlock(lock);
     while (atomic_load(&own->waits) == before || atomic_load(&own->until_ns) <= now)
         (void)sched_yield();
 }

@@ -12,7 +12,7 @@ typedef struct hand_clock {
     _Atomic int64_t now_ns;
     // How the thread waits, or waited last; NULL before it did.
     _Atomic(pthread_cond_t *) condition;
-    _Atomic(pthread_mutex_t *) lock;
+    _Atomic(mm_mutex *) lock;
     _Atomic int64_t until_ns;
     atomic_uint waits; // it has begun
 } hand_clock;

@@ -16,15 +16,15 @@ static int64_t monotonic_now(mm_clock *self) {
     return mm_clock_now_ns();
 }
 
-static void monotonic_wait(mm_clock *self, pthread_cond_t *condition, pthread_mutex_t *lock,
+static void monotonic_wait(mm_clock *self, pthread_cond_t *condition, mm_mutex *lock,
                            int64_t until_ns) {
     (void)self;
     if (until_ns == INT64_MAX) {
-        pthread_cond_wait(condition, lock);
+        mm_condition_wait(condition, lock);
         return;
     }
     struct timespec until = {.tv_sec = until_ns / second_ns, .tv_nsec = until_ns % second_ns};
-    pthread_cond_timedwait(condition, lock, &until);
+    pthread_cond_timedwait(condition, &lock->mutex, &until);
 }
 
 mm_clock mm_clock_monotonic = {.now_ns = monotonic_now, .wait_until = monotonic_wait};

@@ -2,7 +2,8 @@
 #ifndef MM_BASE_CLOCK_H
 #define MM_BASE_CLOCK_H
 
-#include <pthread.h>
+#include "base/mutex.h"
+
 #include <stdint.h>
 
 // Nanoseconds of the monotonic clock. Never goes back; counts from an arbitrary point.
@@ -15,8 +16,7 @@ struct mm_clock {
     int64_t (*now_ns)(mm_clock *self);
     // With `lock` held, waits until `condition` is signalled or that time has come (INT64_MAX:
     // never). May return early.
-    void (*wait_until)(mm_clock *self, pthread_cond_t *condition, pthread_mutex_t *lock,
-                       int64_t until_ns);
+    void (*wait_until)(mm_clock *self, pthread_cond_t *condition, mm_mutex *lock, int64_t until_ns);
 };
 
 // The system's, of mm_clock_now_ns; conditions made with mm_condition_init.

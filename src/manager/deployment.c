@@ -168,14 +168,14 @@ static mm_deployment *find_locked(const mm_manager *manager, const mm_hub_model 
 }
 
 bool mm_deployment_dtype(mm_manager *manager, const mm_hub_model *model, mm_target *target) {
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     const mm_deployment *at = manager->deployments;
     while (at && !(answers_locked(at, target) && is_of(at, model) &&
                    at->state != MM_DEPLOYMENT_ABSENT && at->state != MM_DEPLOYMENT_FAILED))
         at = at->next; // the files of those two may have changed
     if (at)
         target->dtype = at->target.dtype;
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     return at != NULL;
 }
 
@@ -191,11 +191,11 @@ mm_deployment *mm_deployment_ready_locked(const mm_manager *manager, const char 
 bool mm_deployment_attach_known(mm_job *job, const char *name, const char *revision,
                                 const mm_target *target, mm_status *status, mm_error *error) {
     mm_manager *manager = job->manager;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     mm_deployment *known = mm_deployment_ready_locked(manager, name, revision, target);
     if (known)
         *status = attach_locked(job, known, error);
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     return known != NULL;
 }
 
@@ -219,7 +219,7 @@ mm_status mm_deployment_attach(mm_job *job, mm_hub_model *model, const mm_target
                                mm_error *error) {
     mm_manager *manager = job->manager;
     mm_status status = MM_STATUS_OK;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     if (manager->ending)
         status = mm_fail(error, MM_STATUS_CANCELLED, "the manager is shutting down");
     mm_deployment *at = find_locked(manager, model, target);
@@ -234,7 +234,7 @@ mm_status mm_deployment_attach(mm_job *job, mm_hub_model *model, const mm_target
         at->target.is_auto = true; // found again without a look at the files
     if (!status)
         status = attach_locked(job, at, error);
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     return status;
 }
 
@@ -259,14 +259,14 @@ size_t mm_deployment_unload_locked(mm_deployment *deployment, int *workers_stopp
         mm_deployment_become_locked(deployment, MM_DEPLOYMENT_DRAINING, NULL);
     pthread_cond_broadcast(&manager->memory_wake); // its loader may wait there, for a replica more
     while (deployment->growing || deployment->users > deployment->waiting.count) // or preparing
-        pthread_cond_wait(&deployment->changed, &manager->lock);
+        mm_condition_wait(&deployment->changed, &manager->lock);
     *workers_stopped = mm_workers_on_locked(deployment);
     mm_workers_stop_locked(deployment);
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     mm_workers_join(deployment);
     size_t freed = mm_replicas_unload(deployment);
     mm_log_write(&manager->log, MM_LOG_INFO, "released %s: %zu bytes", deployment->asked, freed);
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     mm_replicas_forget_locked(deployment);
     mm_deployment_become_locked(deployment, MM_DEPLOYMENT_ABSENT, NULL);
     if (deployment->waiting.count > 0) // came meanwhile
@@ -289,7 +289,7 @@ size_t mm_deployment_close_locked(mm_deployment *deployment, mm_status status, c
            (deployment->state == MM_DEPLOYMENT_DRAINING && !deployment->drained_for)) {
         deployment->abandoned = true;
         pthread_cond_broadcast(&manager->memory_wake);
-        pthread_cond_wait(&deployment->changed, &manager->lock);
+        mm_condition_wait(&deployment->changed, &manager->lock);
     }
     deployment->abandoned = false;
     if (mm_deployment_works_locked(deployment))
@@ -341,7 +341,7 @@ static void forget_locked(mm_deployment *deployment) {
 void mm_manager_expire(mm_manager *manager, bool zero_only) {
     mm_deployment *deployment;
     int stopped;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     while ((deployment = expired_locked(manager, zero_only)) != NULL) {
         if (deployment->state == MM_DEPLOYMENT_FAILED)
             forget_locked(deployment);
@@ -349,7 +349,7 @@ void mm_manager_expire(mm_manager *manager, bool zero_only) {
             (void)mm_deployment_close_locked(deployment, MM_STATUS_RELEASED,
                                              "the model was released", &stopped);
     }
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
 }
 
 // ---- Release by name ---------------------------------------------------------------------------
@@ -396,7 +396,7 @@ mm_status mm_model_release(mm_manager *manager, const char *model_name, mm_relea
         char real[PATH_MAX];
         bool exists = kind == MM_NAME_DIRECTORY && realpath(model_name, real);
         mm_release_info sum = {0};
-        pthread_mutex_lock(&manager->lock);
+        mm_mutex_lock(&manager->lock);
         sum.released = mm_fetch_release_locked(manager, model_name);
         mm_deployment *found = unlink_locked(manager, kind, model_name, exists ? real : NULL);
         for (mm_deployment *at = found; at; at = at->next) {
@@ -407,7 +407,7 @@ mm_status mm_model_release(mm_manager *manager, const char *model_name, mm_relea
                 &stopped);
             sum.workers_stopped += stopped;
         }
-        pthread_mutex_unlock(&manager->lock);
+        mm_mutex_unlock(&manager->lock);
         while (found) {
             mm_deployment *next = found->next;
             mm_deployment_free(found);

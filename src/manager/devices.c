@@ -117,11 +117,10 @@ int mm_device_class_usable_locked(const mm_device_class *class) {
     return usable;
 }
 
-mm_status mm_device_open(mm_backend **out, mm_device *device, pthread_mutex_t *lock,
-                         mm_error *error) {
-    pthread_mutex_lock(lock);
+mm_status mm_device_open(mm_backend **out, mm_device *device, mm_mutex *lock, mm_error *error) {
+    mm_mutex_lock(lock);
     *out = device->backend;
-    pthread_mutex_unlock(lock);
+    mm_mutex_unlock(lock);
     if (*out)
         return MM_STATUS_OK;
     if (device->is_gpu)
@@ -130,13 +129,13 @@ mm_status mm_device_open(mm_backend **out, mm_device *device, pthread_mutex_t *l
     mm_status status = mm_backend_cpu_create(&made, error);
     if (status)
         return status;
-    pthread_mutex_lock(lock);
+    mm_mutex_lock(lock);
     if (!device->backend) {
         device->backend = made;
         made = NULL;
     }
     *out = device->backend;
-    pthread_mutex_unlock(lock);
+    mm_mutex_unlock(lock);
     mm_backend_free(made); // somebody was faster
     return MM_STATUS_OK;
 }
@@ -149,13 +148,13 @@ void mm_device_memory(const mm_device *device, uint64_t *total, uint64_t *availa
         (void)mm_backend_memory(device->backend, total, available);
 }
 
-void mm_device_measure_locked(mm_device *device, pthread_mutex_t *lock) {
+void mm_device_measure_locked(mm_device *device, mm_mutex *lock) {
     uint64_t total, available;
     if (!device->is_gpu)
         return;
-    pthread_mutex_unlock(lock);
+    mm_mutex_unlock(lock);
     mm_device_memory(device, &total, &available);
-    pthread_mutex_lock(lock);
+    mm_mutex_lock(lock);
     device->free_bytes = available;
 }
 

@@ -4,6 +4,7 @@
 #define MM_MANAGER_DEVICES_H
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "compute/backend.h"
 #include "manager/settings.h"
 
@@ -68,12 +69,11 @@ const mm_device_class *mm_devices_find(const mm_devices *devices, const char *na
 bool mm_device_is_usable_locked(const mm_device *device);
 int mm_device_class_usable_locked(const mm_device_class *class); // how many of its devices are
 // The device's backend, created now if need be. Takes the lock.
-mm_status mm_device_open(mm_backend **out, mm_device *device, pthread_mutex_t *lock,
-                         mm_error *error);
+mm_status mm_device_open(mm_backend **out, mm_device *device, mm_mutex *lock, mm_error *error);
 // What is there and what of it is free, whoever uses the rest. Not under the lock.
 void mm_device_memory(const mm_device *device, uint64_t *total, uint64_t *available);
 // Asks for what is free on a GPU; lets go of the lock meanwhile.
-void mm_device_measure_locked(mm_device *device, pthread_mutex_t *lock);
+void mm_device_measure_locked(mm_device *device, mm_mutex *lock);
 // What models may take of it together now: of a GPU not what others have.
 size_t mm_device_budget_locked(const mm_device *device);
 

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/thread.h"
+#include "manager/lock_ranks.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -19,7 +20,7 @@ struct mm_disk_cache {
     pthread_t writer;
     bool has_writer;
 
-    pthread_mutex_t lock;
+    mm_mutex lock;
     pthread_cond_t wake;          // the writer: something is due
     pthread_cond_t idle;          // nothing waits any more
     mm_disk_record *first, *last; // (lock)
@@ -106,25 +107,25 @@ static void write_batch(mm_disk_cache *disk, const mm_disk_record *batch) {
 
 static void *writer_main(void *argument) {
     mm_disk_cache *disk = argument;
-    pthread_mutex_lock(&disk->lock);
+    mm_mutex_lock(&disk->lock);
     for (mm_disk_record *batch; (batch = take_batch_locked(disk)) != NULL;) {
         disk->is_writing = true;
-        pthread_mutex_unlock(&disk->lock);
+        mm_mutex_unlock(&disk->lock);
         write_batch(disk, batch);
         free_records(batch);
-        pthread_mutex_lock(&disk->lock);
+        mm_mutex_lock(&disk->lock);
         disk->is_writing = false;
         if (!disk->first)
             pthread_cond_broadcast(&disk->idle);
     }
-    pthread_mutex_unlock(&disk->lock);
+    mm_mutex_unlock(&disk->lock);
     return NULL;
 }
 
 // Takes the record.
 static void push(mm_disk_cache *disk, mm_disk_record *record) {
     const size_t bytes = mm_disk_record_bytes(record);
-    pthread_mutex_lock(&disk->lock);
+    mm_mutex_lock(&disk->lock);
     bool fits = disk->waiting_bytes + bytes <= most_waiting_bytes &&
                 bytes <= mm_disk_store_batch(disk->store);
     if (fits) {
@@ -136,7 +137,7 @@ static void push(mm_disk_cache *disk, mm_disk_record *record) {
         if (disk->first == record || disk->waiting_bytes >= mm_disk_store_batch(disk->store))
             pthread_cond_signal(&disk->wake);
     }
-    pthread_mutex_unlock(&disk->lock);
+    mm_mutex_unlock(&disk->lock);
     if (!fits)
         mm_free(record);
 }
@@ -149,13 +150,13 @@ void mm_disk_cache_put(mm_disk_cache *disk, const mm_cache_key *key, const mm_ca
 }
 
 void mm_disk_cache_flush(mm_disk_cache *disk) {
-    pthread_mutex_lock(&disk->lock);
+    mm_mutex_lock(&disk->lock);
     disk->flushes++;
     pthread_cond_signal(&disk->wake);
     while (disk->first || disk->is_writing)
-        pthread_cond_wait(&disk->idle, &disk->lock);
+        mm_condition_wait(&disk->idle, &disk->lock);
     disk->flushes--;
-    pthread_mutex_unlock(&disk->lock);
+    mm_mutex_unlock(&disk->lock);
 }
 
 // ---- Reading -----------------------------------------------------------------------------------
@@ -211,7 +212,7 @@ mm_status mm_disk_cache_open(mm_disk_cache **out, const char *path, uint64_t max
         return mm_fail_memory(error, "the cache on disk");
     disk->clock = clock;
     disk->log = log;
-    pthread_mutex_init(&disk->lock, NULL);
+    mm_mutex_init(&disk->lock, MM_RANK_DISK);
     mm_condition_init(&disk->wake);
     mm_condition_init(&disk->idle);
     mm_status status = mm_disk_store_open(&disk->store, path, max_bytes, error);
@@ -231,15 +232,15 @@ void mm_disk_cache_close(mm_disk_cache *disk) {
     if (!disk)
         return;
     if (disk->has_writer) {
-        pthread_mutex_lock(&disk->lock);
+        mm_mutex_lock(&disk->lock);
         disk->stop = true;
         pthread_cond_signal(&disk->wake);
-        pthread_mutex_unlock(&disk->lock);
+        mm_mutex_unlock(&disk->lock);
         pthread_join(disk->writer, NULL);
     }
     mm_disk_store_close(disk->store);
     pthread_cond_destroy(&disk->wake);
     pthread_cond_destroy(&disk->idle);
-    pthread_mutex_destroy(&disk->lock);
+    mm_mutex_destroy(&disk->lock);
     mm_free(disk);
 }

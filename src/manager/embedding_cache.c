@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "manager/disk_cache.h"
+#include "manager/lock_ranks.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -32,7 +33,7 @@ typedef struct entry {
 } entry;
 
 typedef struct shard {
-    pthread_mutex_t lock;
+    mm_mutex lock;
     entry **buckets; // [bucket_count], a power of two
     size_t bucket_count, filled;
     entry *newest, *oldest;
@@ -58,7 +59,7 @@ mm_status mm_embedding_cache_create(mm_embedding_cache **out, size_t max_entries
     cache->max_entries = max_entries;
     cache->ttl_ns = ttl_seconds < 9e9 ? (int64_t)(ttl_seconds * 1e9) : INT64_MAX;
     for (size_t i = 0; i < SHARDS; i++) {
-        pthread_mutex_init(&cache->shards[i].lock, NULL);
+        mm_mutex_init(&cache->shards[i].lock, MM_RANK_SHARD);
         cache->shards[i].oldest_used = UINT64_MAX;
     }
     return MM_STATUS_OK;
@@ -79,7 +80,7 @@ void mm_embedding_cache_free(mm_embedding_cache *cache) {
             mm_free(at);
         }
         mm_free(own->buckets);
-        pthread_mutex_destroy(&own->lock);
+        mm_mutex_destroy(&own->lock);
     }
     mm_free(cache);
 }
@@ -177,10 +178,10 @@ static bool drop_oldest(mm_embedding_cache *cache) {
     }
     if (!from)
         return false;
-    pthread_mutex_lock(&from->lock);
+    mm_mutex_lock(&from->lock);
     if (from->oldest)
         drop_locked(cache, from, from->oldest);
-    pthread_mutex_unlock(&from->lock);
+    mm_mutex_unlock(&from->lock);
     return true;
 }
 
@@ -277,7 +278,7 @@ mm_cache_answer mm_embedding_cache_claim(mm_embedding_cache *cache, const mm_cac
                                          int64_t now_ns) {
     shard *own = shard_of(cache, key);
     mm_cache_answer answer = MM_CACHE_FULL;
-    pthread_mutex_lock(&own->lock);
+    mm_mutex_lock(&own->lock);
     if (grow_locked(own)) {
         entry *found = *find_locked(own, key);
         if (found && !found->is_claim &&
@@ -289,7 +290,7 @@ mm_cache_answer mm_embedding_cache_claim(mm_embedding_cache *cache, const mm_cac
                  : found->is_claim ? wait_locked(found, waiter)
                                    : hit_locked(cache, own, found, out);
     }
-    pthread_mutex_unlock(&own->lock);
+    mm_mutex_unlock(&own->lock);
     if (answer != MM_CACHE_PENDING)
         *(answer == MM_CACHE_HIT ? &cache->hits : &cache->misses) += 1;
     return answer;
@@ -299,7 +300,7 @@ mm_cache_answer mm_embedding_cache_claim(mm_embedding_cache *cache, const mm_cac
 static mm_cache_waiter *end_claim(mm_embedding_cache *cache, const mm_cache_key *key,
                                   entry *vector) {
     shard *own = shard_of(cache, key);
-    pthread_mutex_lock(&own->lock);
+    mm_mutex_lock(&own->lock);
     entry **at = find_locked(own, key);
     entry *claim = *at;
     *at = claim->next;
@@ -309,7 +310,7 @@ static mm_cache_waiter *end_claim(mm_embedding_cache *cache, const mm_cache_key 
         link_locked(own, vector, cache->clock++);
         cache->bytes += bytes_of(vector);
     }
-    pthread_mutex_unlock(&own->lock);
+    mm_mutex_unlock(&own->lock);
     mm_cache_waiter *waiters = claim->waiters;
     mm_free(claim);
     return waiters;
@@ -360,7 +361,7 @@ static void keep(mm_embedding_cache *cache, mm_disk_record *record, int64_t now_
     if (!item)
         return;
     shard *own = shard_of(cache, &record->key);
-    pthread_mutex_lock(&own->lock);
+    mm_mutex_lock(&own->lock);
     bool is_new = grow_locked(own);
     entry *before = is_new ? *find_locked(own, &record->key) : NULL;
     if (before && !before->is_claim && before->expires_ns <= now_ns) {
@@ -373,7 +374,7 @@ static void keep(mm_embedding_cache *cache, mm_disk_record *record, int64_t now_
         link_locked(own, item, cache->clock++);
         cache->bytes += bytes_of(item);
     }
-    pthread_mutex_unlock(&own->lock);
+    mm_mutex_unlock(&own->lock);
     if (is_new)
         return;
     cache->entries--;
@@ -404,12 +405,12 @@ static entry *vector_locked(const shard *own, const mm_cache_key *key, int64_t n
 static bool get_from_memory(mm_embedding_cache *cache, const mm_cache_key *key,
                             mm_cached_vector *out, int64_t now_ns) {
     shard *own = shard_of(cache, key);
-    pthread_mutex_lock(&own->lock);
+    mm_mutex_lock(&own->lock);
     entry *found = vector_locked(own, key, now_ns);
     bool there = found && found->dimension == out->dimension;
     if (there)
         (void)hit_locked(cache, own, found, out);
-    pthread_mutex_unlock(&own->lock);
+    mm_mutex_unlock(&own->lock);
     return there;
 }
 
@@ -429,12 +430,12 @@ bool mm_embedding_cache_get(mm_embedding_cache *cache, const mm_cache_key *key,
 static size_t look_in_memory(mm_embedding_cache *cache, const mm_cache_key *key, char **prompt,
                              int64_t now_ns) {
     shard *own = shard_of(cache, key);
-    pthread_mutex_lock(&own->lock);
+    mm_mutex_lock(&own->lock);
     const entry *found = vector_locked(own, key, now_ns);
     size_t length = found ? found->dimension : 0;
     if (prompt)
         *prompt = found && found->prompt ? mm_strdup(found->prompt) : NULL;
-    pthread_mutex_unlock(&own->lock);
+    mm_mutex_unlock(&own->lock);
     return length;
 }
 

@@ -71,23 +71,23 @@ static void tell_locked(mm_manager *manager) {
     events->first = item->next;
     if (!events->first)
         events->last = NULL;
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     events->callback(&item->shown, events->payload);
     mm_free(item);
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
 }
 
 static void *events_main(void *argument) {
     mm_manager *manager = argument;
     mm_events *events = &manager->events;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     while (events->first || !events->stop) {
         if (events->first)
             tell_locked(manager);
         else
-            pthread_cond_wait(&events->wake, &manager->lock);
+            mm_condition_wait(&events->wake, &manager->lock);
     }
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     return NULL;
 }
 
@@ -111,10 +111,10 @@ void mm_events_join(mm_manager *manager) {
     mm_events *events = &manager->events;
     if (!events->started)
         return;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     events->stop = true;
     pthread_cond_signal(&events->wake);
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     pthread_join(events->thread, NULL);
     pthread_cond_destroy(&events->wake);
     events->started = false;

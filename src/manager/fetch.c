@@ -74,7 +74,7 @@ static void *fetch_main(void *argument) {
     mm_manager *manager = fetch->manager;
     mm_error error = {0};
     mm_status status = download(fetch, &error);
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     if (fetch->state == MM_DEPLOYMENT_RESOLVING) // nobody has given up on it
         end_locked(fetch, status, &error);
     fetch->ended = true;
@@ -85,7 +85,7 @@ static void *fetch_main(void *argument) {
         else
             mm_job_restart_locked(mm_job_list_pop(&fetch->waiting));
     }
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     return NULL;
 }
 
@@ -199,9 +199,9 @@ static mm_status wait_locked(mm_job *job, const char *name, const char *revision
 }
 
 mm_status mm_fetch_attach(mm_job *job, const char *name, const char *revision, mm_error *error) {
-    pthread_mutex_lock(&job->manager->lock);
+    mm_mutex_lock(&job->manager->lock);
     mm_status status = wait_locked(job, name, revision, error);
-    pthread_mutex_unlock(&job->manager->lock);
+    mm_mutex_unlock(&job->manager->lock);
     return status;
 }
 

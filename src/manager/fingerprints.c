@@ -136,13 +136,13 @@ static const mm_fingerprint *find_locked(const mm_manager *manager, const mm_hub
 bool mm_fingerprint_recall(char out[MM_FINGERPRINT_DIGITS + 1], mm_manager *manager,
                            const mm_hub_model *model, const mm_target *target) {
     mm_stamp stamp = {0}, now;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     const mm_fingerprint *item = find_locked(manager, model, target);
     if (item) {
         stamp = item->stamp;
         memcpy(out, item->text, sizeof(item->text));
     }
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     return item && mm_directory_stamp(&now, model->directory) &&
            memcmp(now.files.digest, stamp.files.digest, sizeof(now.files.digest)) == 0;
 }

@@ -6,9 +6,9 @@
 
 static bool is_ending(void *payload) {
     mm_manager *manager = payload;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     bool ending = manager->ending;
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     return ending;
 }
 

@@ -130,9 +130,9 @@ void mm_job_restart_locked(mm_job *job) {
 // ---- Texts of other jobs -----------------------------------------------------------------------
 
 void mm_job_await(mm_job *job, long texts) {
-    pthread_mutex_lock(&job->manager->lock);
+    mm_mutex_lock(&job->manager->lock);
     job->awaited += texts; // which may have been counted down already
-    pthread_mutex_unlock(&job->manager->lock);
+    mm_mutex_unlock(&job->manager->lock);
 }
 
 void mm_job_rest_locked(mm_job *job) {
@@ -158,23 +158,23 @@ void mm_jobs_wake_locked(mm_cache_waiter *waiters) {
 // The step that is due, without the lock.
 static void step_locked(mm_job *job, void (*step)(mm_job *job)) {
     job->owned = true;
-    pthread_mutex_unlock(&job->manager->lock);
+    mm_mutex_unlock(&job->manager->lock);
     step(job);
-    pthread_mutex_lock(&job->manager->lock);
+    mm_mutex_lock(&job->manager->lock);
 }
 
 // By a semaphore: it is waited for without the lock, so that the lock is not marked as wanted by
 // others, which a condition variable does for each wait and pays a system call for.
 static void rest_locked(mm_job *job) {
-    pthread_mutex_unlock(&job->manager->lock);
+    mm_mutex_unlock(&job->manager->lock);
     (void)sem_wait(&job->wake); // a signal may end it early: the state says what is due
-    pthread_mutex_lock(&job->manager->lock);
+    mm_mutex_lock(&job->manager->lock);
 }
 
 // The steps a service thread would take, on the caller's thread.
 static void walk(mm_job *job) {
     mm_manager *manager = job->manager;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     enlist_locked(job);
     while (job->state != MM_JOB_DONE) {
         if (job->state == MM_JOB_STARTING)
@@ -185,7 +185,7 @@ static void walk(mm_job *job) {
             rest_locked(job);
     }
     bool expires = job->expires;
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     if (expires)
         mm_manager_expire(manager, true);
 }
@@ -245,7 +245,7 @@ mm_status mm_task_stream(mm_job **out, mm_manager *manager, const mm_request *re
         job->payload = payload;
         mm_job_retain(job); // one for the handle, one for the way
         *out = job;         // the callback may come before this call returns
-        pthread_mutex_lock(&manager->lock);
+        mm_mutex_lock(&manager->lock);
         if (manager->closing) {
             status = mm_fail(error, MM_STATUS_SHUTTING_DOWN, "the manager is shutting down");
         } else {
@@ -257,7 +257,7 @@ mm_status mm_task_stream(mm_job **out, mm_manager *manager, const mm_request *re
                 status = mm_fail(error, MM_STATUS_OUT_OF_MEMORY, "cannot start a thread");
             }
         }
-        pthread_mutex_unlock(&manager->lock);
+        mm_mutex_unlock(&manager->lock);
         if (status) {
             *out = NULL;
             mm_job_release(job);
@@ -287,10 +287,10 @@ void mm_job_cancel(mm_job *job) {
     if (atomic_load(&job->done))
         return; // also when the manager is gone
     mm_manager *manager = job->manager;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     if (job->state != MM_JOB_DONE)
         mm_job_fail_locked(job, MM_STATUS_CANCELLED, "the job was cancelled by its owner");
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
 }
 
 void mm_job_free(mm_job *job) {

@@ -6,26 +6,26 @@
 
 static mm_status reserve(mm_replica *replica, size_t bytes, mm_error *error) {
     mm_manager *manager = replica->deployment->manager;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     mm_status status = mm_memory_reserve_locked(replica, bytes, error);
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     return status;
 }
 
 static void take_back(mm_replica *replica) {
     mm_manager *manager = replica->deployment->manager;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     mm_memory_return_locked(replica);
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
 }
 
 // A pre-load leaves no work to requests.
 static mm_packing packing_for(const mm_deployment *deployment) {
-    pthread_mutex_lock(&deployment->manager->lock);
+    mm_mutex_lock(&deployment->manager->lock);
     const mm_job *job = deployment->waiting.first;
     while (job && !job->request->preload)
         job = job->next;
-    pthread_mutex_unlock(&deployment->manager->lock);
+    mm_mutex_unlock(&deployment->manager->lock);
     return job ? MM_PACK_ALL : MM_PACK_ON_NEED;
 }
 
@@ -66,9 +66,9 @@ static bool refuse_locked(mm_deployment *deployment, const mm_task_model *model)
 }
 
 static bool is_wanted(mm_deployment *deployment, const mm_task_model *model) {
-    pthread_mutex_lock(&deployment->manager->lock);
+    mm_mutex_lock(&deployment->manager->lock);
     bool wanted = refuse_locked(deployment, model);
-    pthread_mutex_unlock(&deployment->manager->lock);
+    mm_mutex_unlock(&deployment->manager->lock);
     return wanted;
 }
 
@@ -132,17 +132,17 @@ static mm_status load_somewhere(attempt *made, mm_replica **where, mm_deployment
                                "no usable GPU is left for %.100s", deployment->asked);
     *made = (attempt){0};
     for (bool again = true; again;) {
-        pthread_mutex_lock(&manager->lock);
+        mm_mutex_lock(&manager->lock);
         mm_replica *replica = mm_placement_next_locked(deployment);
-        pthread_mutex_unlock(&manager->lock);
+        mm_mutex_unlock(&manager->lock);
         if (!replica)
             break;
         *where = replica;
         status = load_with_room(made, replica, error);
-        pthread_mutex_lock(&manager->lock);
+        mm_mutex_lock(&manager->lock);
         again = is_of_device_locked(replica, made, status, error);
         replica->has_failed = status != MM_STATUS_OK;
-        pthread_mutex_unlock(&manager->lock);
+        mm_mutex_unlock(&manager->lock);
     }
     return status;
 }
@@ -212,15 +212,15 @@ static sequel load_once(mm_deployment *deployment) {
     mm_error error = {0};
     mm_status status = load_somewhere(&made, &replica, deployment, &error);
     log_outcome(replica, &made, status, &error);
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     bool wanted = !deployment->abandoned && (made.model || status);
     bool again = !deployment->abandoned && !wanted && deployment->waiting.count > 0;
     if (!status && wanted)
         status = start_workers_locked(replica, &made, &error);
     if (made.model && (status || !wanted)) { // freed before anybody learns that the load is over
-        pthread_mutex_unlock(&manager->lock);
+        mm_mutex_unlock(&manager->lock);
         mm_task_model_free(made.model);
-        pthread_mutex_lock(&manager->lock);
+        mm_mutex_lock(&manager->lock);
         mm_memory_return_locked(replica);
     }
     deployment->load_seconds = made.seconds;
@@ -232,7 +232,7 @@ static sequel load_once(mm_deployment *deployment) {
         mm_deployment_become_locked(deployment, MM_DEPLOYMENT_ABSENT, NULL);
     pthread_cond_broadcast(&manager->memory_wake);
     sequel next = again ? SEQUEL_AGAIN : deployment->growing ? SEQUEL_GROW : SEQUEL_NONE;
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     return next;
 }
 
@@ -288,19 +288,19 @@ void mm_loader_give_up_locked(mm_deployment *deployment, const mm_error *why) {
 static void grow(mm_deployment *deployment) {
     mm_manager *manager = deployment->manager;
     mm_error error = {0};
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     while (is_left_alone_locked(deployment) && mm_placement_is_short_locked(deployment)) {
         mm_replica *replica = mm_placement_next_locked(deployment);
         if (!replica)
             break;
         attempt made;
-        pthread_mutex_unlock(&manager->lock);
+        mm_mutex_unlock(&manager->lock);
         mm_status status = load_with_room(&made, replica, &error);
         if (made.model)
             status = check_same(deployment, &made, &error);
         if (made.model)
             log_outcome(replica, &made, status, &error);
-        pthread_mutex_lock(&manager->lock);
+        mm_mutex_lock(&manager->lock);
         settle_locked(replica, &made, status, &error);
     }
     const bool works = mm_deployment_works_locked(deployment);
@@ -315,7 +315,7 @@ static void grow(mm_deployment *deployment) {
     mm_timer_schedule_locked(manager, mm_deployment_expiry_locked(deployment));
     pthread_cond_broadcast(&deployment->changed);
     pthread_cond_broadcast(&manager->memory_wake);
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
 }
 
 // ---- The thread --------------------------------------------------------------------------------

@@ -25,20 +25,20 @@ mm_status mm_manager_enter(mm_manager *manager, mm_error *error) {
     if (!mm_settings_boolean(manager->settings, MM_SETTING_ENABLED_INDEX))
         return mm_fail(error, MM_STATUS_DISABLED,
                        "model-manager is switched off (setting enabled: false)");
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     bool closing = manager->closing;
     if (!closing)
         manager->calls++;
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     return closing ? mm_fail(error, MM_STATUS_SHUTTING_DOWN, "the manager is shutting down")
                    : MM_STATUS_OK;
 }
 
 void mm_manager_leave(mm_manager *manager) {
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     if (--manager->calls == 0)
         pthread_cond_broadcast(&manager->calls_done);
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
 }
 
 // ---- Creation ----------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ mm_status mm_manager_create_in(mm_manager **out, const mm_manager_options *optio
     mm_manager *manager = mm_calloc(1, sizeof(*manager));
     if (!manager)
         return mm_fail_memory(error, "a manager");
-    pthread_mutex_init(&manager->lock, NULL);
+    mm_mutex_init(&manager->lock, MM_RANK_MANAGER);
     mm_condition_init(&manager->calls_done);
     mm_condition_init(&manager->service_wake);
     mm_condition_init(&manager->timer_wake);
@@ -194,7 +194,7 @@ static void cancel_waiting_locked(mm_manager *manager) {
 void mm_manager_free(mm_manager *manager) {
     if (!manager)
         return;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     manager->closing = manager->ending = true;
     manager->shutdown_ns = INT64_MAX;
     cancel_waiting_locked(manager);
@@ -204,13 +204,13 @@ void mm_manager_free(mm_manager *manager) {
         manager->deployments = deployment->next;
         (void)mm_deployment_close_locked(deployment, MM_STATUS_CANCELLED,
                                          "the manager is shutting down", &stopped);
-        pthread_mutex_unlock(&manager->lock);
+        mm_mutex_unlock(&manager->lock);
         mm_deployment_free(deployment);
-        pthread_mutex_lock(&manager->lock);
+        mm_mutex_lock(&manager->lock);
     }
     while (manager->calls > 0)
-        pthread_cond_wait(&manager->calls_done, &manager->lock);
-    pthread_mutex_unlock(&manager->lock);
+        mm_condition_wait(&manager->calls_done, &manager->lock);
+    mm_mutex_unlock(&manager->lock);
     mm_timer_join(manager);
     mm_service_join(manager);
     mm_fetches_free(manager);
@@ -225,6 +225,6 @@ void mm_manager_free(mm_manager *manager) {
     pthread_cond_destroy(&manager->service_wake);
     pthread_cond_destroy(&manager->timer_wake);
     pthread_cond_destroy(&manager->memory_wake);
-    pthread_mutex_destroy(&manager->lock);
+    mm_mutex_destroy(&manager->lock);
     mm_free(manager);
 }

@@ -169,7 +169,7 @@ static mm_status try_locked(bool *done, mm_replica *replica, size_t bytes, mm_er
         replica->device->loading_bytes += bytes;
         replica->is_loading = *done = true;
     } else if (!status) {
-        pthread_cond_wait(&manager->memory_wake, &manager->lock);
+        mm_condition_wait(&manager->memory_wake, &manager->lock);
     }
     return status;
 }
@@ -197,7 +197,7 @@ mm_status mm_memory_reserve_locked(mm_replica *replica, size_t bytes, mm_error *
         if (!status && replica->device->reserving == replica)
             status = try_locked(&done, replica, bytes, error);
         else if (!status)
-            pthread_cond_wait(&manager->memory_wake, &manager->lock);
+            mm_condition_wait(&manager->memory_wake, &manager->lock);
     }
     end_draining_locked(replica);
     leave_line_locked(replica);
@@ -232,11 +232,11 @@ bool mm_memory_evict_idle(mm_manager *manager, const mm_device *device) {
     bool evicted = false;
     mm_deployment *idle;
     int stopped;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     while ((idle = idle_on_locked(manager, device)) != NULL) {
         (void)mm_deployment_unload_locked(idle, &stopped);
         evicted = true;
     }
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     return evicted;
 }

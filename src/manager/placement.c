@@ -53,7 +53,7 @@ mm_status mm_placement_class(const mm_device_class **out, bool *fell_back, mm_ma
     mm_status status = MM_STATUS_OK;
     *out = mm_devices_find(&manager->devices, device);
     *fell_back = false;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     if (!*out || mm_device_class_usable_locked(*out) == 0) {
         *fell_back = strcmp(device, "gpu") == 0 && strcmp(fallback, "cpu") == 0 &&
                      mm_device_class_usable_locked(cpu) > 0;
@@ -63,7 +63,7 @@ mm_status mm_placement_class(const mm_device_class **out, bool *fell_back, mm_ma
             status = no_device(manager, device, error);
         *out = cpu;
     }
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     return status;
 }
 

@@ -38,12 +38,12 @@ static mm_status unavailable(const mm_target *target, const char *name, mm_error
 static mm_status open_one(mm_backend **out, mm_manager *manager, const mm_device_class *class,
                           mm_error *error) {
     mm_device *device = class->devices;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     for (int i = 0; i < class->count; i++) {
         if (mm_device_is_usable_locked(&class->devices[i]))
             device = &class->devices[i];
     }
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     return mm_device_open(out, device, &manager->lock, error);
 }
 

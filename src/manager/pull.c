@@ -31,9 +31,9 @@ bool mm_pull_show(const mm_hub_progress *progress, const char *name, mm_pull_cal
 
 static bool is_cancelled(void *payload) {
     puller *self = payload;
-    pthread_mutex_lock(&self->manager->lock);
+    mm_mutex_lock(&self->manager->lock);
     bool ending = self->manager->ending;
-    pthread_mutex_unlock(&self->manager->lock);
+    mm_mutex_unlock(&self->manager->lock);
     return ending || self->stopped;
 }
 

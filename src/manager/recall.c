@@ -59,19 +59,19 @@ static void keep_job(void *owner) {
 
 // Interactive work does not wait for a turn of bulk work: what computes its text is in haste now.
 static void hasten(const mm_job *job, mm_job *owner) {
-    pthread_mutex_lock(&job->manager->lock);
+    mm_mutex_lock(&job->manager->lock);
     if (!job->is_bulk && owner->deployment)
         mm_queue_lift(&owner->deployment->queue, owner);
-    pthread_mutex_unlock(&job->manager->lock);
+    mm_mutex_unlock(&job->manager->lock);
     mm_job_release(owner);
 }
 
 static void wake(mm_manager *manager, mm_cache_waiter *waiters) {
     if (!waiters)
         return;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     mm_jobs_wake_locked(waiters);
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
 }
 
 // Claims text `index`, unless the disk has it: then those who came meanwhile may have it too.
@@ -147,9 +147,9 @@ void mm_recall_publish(mm_recall *recall, const mm_job *job, size_t index) {
                                                           mm_manager_now(job->manager));
     if (!waiters)
         return;
-    pthread_mutex_lock(&job->manager->lock);
+    mm_mutex_lock(&job->manager->lock);
     mm_jobs_wake_locked(waiters);
-    pthread_mutex_unlock(&job->manager->lock);
+    mm_mutex_unlock(&job->manager->lock);
 }
 
 void mm_recall_abandon_locked(mm_recall *recall) {

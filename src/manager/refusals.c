@@ -136,9 +136,9 @@ mm_status mm_queue_drop(mm_manager *manager, const char *model_name, const char 
         mm_error answer = {0};
         (void)mm_fail(&answer, MM_STATUS_CANCELLED, "the queue of %.100s was dropped", model_name);
         put_reason(&answer, reason ? reason : "");
-        pthread_mutex_lock(&manager->lock);
+        mm_mutex_lock(&manager->lock);
         size_t count = drop_locked(manager, &by, &answer);
-        pthread_mutex_unlock(&manager->lock);
+        mm_mutex_unlock(&manager->lock);
         if (dropped)
             *dropped = count;
     }

@@ -6,33 +6,33 @@
 static void serve_locked(mm_manager *manager, mm_job *job) {
     job->in_service = false;
     if (job->state == MM_JOB_DONE) {
-        pthread_mutex_unlock(&manager->lock);
+        mm_mutex_unlock(&manager->lock);
         mm_job_deliver(job);
-        pthread_mutex_lock(&manager->lock);
+        mm_mutex_lock(&manager->lock);
         return;
     }
     mm_job_retain(job);
     job->owned = true;
     if (job->state == MM_JOB_STARTING) {
-        pthread_mutex_unlock(&manager->lock);
+        mm_mutex_unlock(&manager->lock);
         mm_job_start(job);
-        pthread_mutex_lock(&manager->lock);
+        mm_mutex_lock(&manager->lock);
     }
     // Not when it waited and was resumed in between: then it is in the list again.
     if (job->state == MM_JOB_PREPARING && !job->in_service) {
         job->owned = true;
-        pthread_mutex_unlock(&manager->lock);
+        mm_mutex_unlock(&manager->lock);
         mm_job_prepare(job);
-        pthread_mutex_lock(&manager->lock);
+        mm_mutex_lock(&manager->lock);
     }
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     mm_job_release(job);
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
 }
 
 static void *service_main(void *argument) {
     mm_manager *manager = argument;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     for (;;) {
         mm_job *job = mm_job_list_pop(&manager->service);
         if (job) {
@@ -43,11 +43,11 @@ static void *service_main(void *argument) {
             manager->service_idle++;
             if (manager->closing)
                 pthread_cond_broadcast(&manager->calls_done);
-            pthread_cond_wait(&manager->service_wake, &manager->lock);
+            mm_condition_wait(&manager->service_wake, &manager->lock);
             manager->service_idle--;
         }
     }
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     return NULL;
 }
 
@@ -64,10 +64,10 @@ void mm_service_push_locked(mm_job *job) {
 }
 
 void mm_service_join(mm_manager *manager) {
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     manager->service_stop = true;
     pthread_cond_broadcast(&manager->service_wake);
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     for (int i = 0; i < manager->service_count; i++)
         pthread_join(manager->service_threads[i], NULL);
 }

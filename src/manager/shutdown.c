@@ -28,7 +28,7 @@ static bool is_quiet_locked(const mm_manager *manager) {
 }
 
 mm_status mm_manager_shutdown(mm_manager *manager, int64_t deadline_ms, mm_error *error) {
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     const int64_t now = mm_manager_now(manager);
     const bool has_end = deadline_ms >= 0 && deadline_ms < (INT64_MAX - now) / 1000000;
     manager->closing = true;
@@ -36,9 +36,9 @@ mm_status mm_manager_shutdown(mm_manager *manager, int64_t deadline_ms, mm_error
         manager->shutdown_ns = now + deadline_ms * 1000000;
     mm_timer_schedule_locked(manager, mm_shutdown_due_locked(manager, now));
     while (!is_quiet_locked(manager))
-        pthread_cond_wait(&manager->calls_done, &manager->lock);
+        mm_condition_wait(&manager->calls_done, &manager->lock);
     size_t cut_off = manager->cut_off;
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     if (cut_off == 0)
         return MM_STATUS_OK;
     mm_status status = mm_fail(error, MM_STATUS_TIMEOUT,

@@ -2,8 +2,8 @@
 // The manager's state: deployments (a model on a device), workers, jobs, and the lock over them.
 //
 // One lock, manager->lock, guards every field marked (L). It is held for moments only, never while
-// a model loads, a text is tokenised, a batch runs or a callback is called, and no other lock is
-// taken under it, so there is no lock order to keep. Functions named ..._locked want it held.
+// a model loads, a text is tokenised, a batch runs or an answer is delivered. lock_ranks.h says
+// which others are taken under it. Functions named ..._locked want it held.
 //
 // A job's way: STARTING (name resolved) -> FETCHING (downloaded) -> STARTING -> WAITING (model
 // loads) -> PREPARING (tokenised) -> QUEUED -> RUNNING (on a worker) -> DONE. Bulk work that makes
@@ -25,6 +25,7 @@
 #include "manager/devices.h"
 #include "manager/embedding_cache.h"
 #include "manager/events.h"
+#include "manager/lock_ranks.h"
 #include "manager/placement.h"
 #include "manager/queue.h"
 #include "manager/request.h"
@@ -183,7 +184,7 @@ struct mm_manager {
     mm_hub_places places;
     mm_hub_access access;
 
-    pthread_mutex_t lock;
+    mm_mutex lock;
     bool closing;                 // (L) refuses new work
     bool ending;                  // (L) and what has begun goes no further
     int64_t shutdown_ns;          // (L) closing becomes ending; INT64_MAX: not by itself

@@ -139,10 +139,10 @@ mm_status mm_manager_status(char **out, mm_manager *manager, mm_error *error) {
         views[i].device = &manager->devices.list[i];
         mm_device_memory(views[i].device, &views[i].total, &views[i].available);
     }
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     bool ok = views && mm_buffer_putc(&text, '{') && put_models_locked(&text, manager) &&
               put_devices_locked(&text, views, count);
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     ok = ok && put_cache(&text, manager);
     *out = ok ? mm_buffer_detach(&text) : NULL;
     mm_buffer_free(&text);

@@ -78,7 +78,7 @@ static bool recall(mm_job *job, const described_model *known) {
     }
     mm_error error = {0};
     mm_manager *manager = job->manager;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     if (job->state != MM_JOB_DONE) {
         mm_status status =
             mm_deployment_apply_locked(manager, known->model, known->target, job->request, &error);
@@ -88,7 +88,7 @@ static bool recall(mm_job *job, const described_model *known) {
             finish_now_locked(job);
     }
     job->owned = false;
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     return true;
 }
 
@@ -102,7 +102,7 @@ static bool recall_loaded(mm_job *job, mm_name_kind kind, const char *name, cons
     struct stat place;
     if (kind == MM_NAME_DIRECTORY && stat(name, &place) != 0)
         return false;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     const mm_deployment *loaded = mm_deployment_ready_locked(manager, name, revision, target);
     mm_target found = loaded ? loaded->target : *target;
     bool ok = loaded &&
@@ -112,7 +112,7 @@ static bool recall_loaded(mm_job *job, mm_name_kind kind, const char *name, cons
               copy_text(&model.commit, loaded->model.commit, NULL) == MM_STATUS_OK;
     if (ok)
         memcpy(fingerprint, mm_task_model_fingerprint(loaded->loaded), sizeof(fingerprint));
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     ok = ok && recall(job, &(described_model){&model, fingerprint, &found});
     mm_hub_model_free(&model);
     return ok;
@@ -170,11 +170,11 @@ void mm_job_start(mm_job *job) {
     mm_status status = attach(job, &error);
     if (!status)
         return;
-    pthread_mutex_lock(&job->manager->lock);
+    mm_mutex_lock(&job->manager->lock);
     if (job->state != MM_JOB_DONE)
         mm_job_finish_locked(job, status, &error);
     mm_job_detach_locked(job);
-    pthread_mutex_unlock(&job->manager->lock);
+    mm_mutex_unlock(&job->manager->lock);
 }
 
 // ---- Prepare -----------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ void mm_job_prepare(mm_job *job) {
     mm_error error = {0};
     mm_manager *manager = job->manager;
     mm_status status = prepare(job, &error);
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     if (job->state == MM_JOB_DONE) {
         mm_job_detach_locked(job); // timed out, cancelled or released meanwhile
     } else if (status) {
@@ -260,5 +260,5 @@ void mm_job_prepare(mm_job *job) {
     } else {
         finish_now_locked(job);
     }
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
 }

@@ -28,7 +28,7 @@ static int64_t end_jobs_locked(mm_manager *manager, int64_t now) {
 
 static void *timer_main(void *argument) {
     mm_manager *manager = argument;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     while (!manager->timer_stop) {
         int64_t now = mm_manager_now(manager);
         int64_t next = earlier(end_jobs_locked(manager, now), mm_shutdown_due_locked(manager, now));
@@ -39,16 +39,16 @@ static void *timer_main(void *argument) {
             next = earlier(next, expiry);
         }
         if (expired) {
-            pthread_mutex_unlock(&manager->lock);
+            mm_mutex_unlock(&manager->lock);
             mm_manager_expire(manager, false);
-            pthread_mutex_lock(&manager->lock);
+            mm_mutex_lock(&manager->lock);
             continue;
         }
         manager->timer_next_ns = next;
         mm_clock *clock = manager->clock;
         clock->wait_until(clock, &manager->timer_wake, &manager->lock, next);
     }
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     return NULL;
 }
 
@@ -68,10 +68,10 @@ bool mm_timer_start(mm_manager *manager) {
 void mm_timer_join(mm_manager *manager) {
     if (!manager->timer_started)
         return;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     manager->timer_stop = true;
     pthread_cond_signal(&manager->timer_wake);
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     pthread_join(manager->timer, NULL);
     manager->timer_started = false;
 }

@@ -78,12 +78,12 @@ mm_job *mm_task_run_more(const mm_task_run *run) {
     mm_deployment *deployment = worker->deployment;
     mm_manager *manager = deployment->manager;
     mm_job *taken = NULL;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     const mm_job *first = mm_queue_first(&deployment->queue);
     if (worker->state == MM_WORKER_ON && first && first->kind == run->kind &&
         mm_turn_jobs_locked(worker) > 0 && mm_queue_take(&deployment->queue, &taken, 1, 0) > 0)
         begin_locked(worker, taken);
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     return taken;
 }
 
@@ -104,7 +104,7 @@ static void end_locked(mm_worker *worker, mm_job *job, bool is_through) {
 bool mm_task_run_pause(const mm_task_run *run, mm_job *job) {
     mm_worker *worker = run->worker;
     mm_deployment *deployment = worker->deployment;
-    pthread_mutex_lock(&job->manager->lock);
+    mm_mutex_lock(&job->manager->lock);
     bool pauses = job->is_bulk && job->state == MM_JOB_RUNNING &&
                   deployment->queue.interactive.count > 0 && mm_turn_jobs_locked(worker) > 0;
     if (pauses) {
@@ -116,7 +116,7 @@ bool mm_task_run_pause(const mm_task_run *run, mm_job *job) {
         job->queue_deadline_ns = INT64_MAX; // it has had its worker in time
         mm_queue_put_back(&deployment->queue, job);
     }
-    pthread_mutex_unlock(&job->manager->lock);
+    mm_mutex_unlock(&job->manager->lock);
     if (pauses)
         mm_job_release(job);
     return pauses;
@@ -128,7 +128,7 @@ void mm_task_run_done(const mm_task_run *run, mm_job *job, mm_status status,
     mm_manager *manager = worker->deployment->manager;
     mm_error lost = {0};
     mm_device *device = worker->replica->device;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     end_locked(worker, job, true);
     if (status && mm_placement_check_locked(manager, device)) {
         status = mm_placement_lost_error(&lost, device, error ? error->message : "");
@@ -143,7 +143,7 @@ void mm_task_run_done(const mm_task_run *run, mm_job *job, mm_status status,
         else if (job->on_token) // it timed out or was cancelled, and nobody has been told
             mm_service_push_locked(job);
     }
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     mm_job_wake(job);
     mm_job_release(job);
 }
@@ -171,9 +171,9 @@ static void run(mm_workplace *own) {
 static void work_locked(mm_workplace *own) {
     mm_manager *manager = own->deployment->manager;
     take_locked(own);
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     run(own);
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
 }
 
 // The worker's share of the threads has changed: whoever is idle does its work meanwhile.
@@ -184,9 +184,9 @@ static void renew_locked(mm_workplace *own) {
     worker->is_fit = false;
     mm_turn_give_up_locked(worker);
     mm_turn_give_locked(own->deployment);
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     (void)make_session(own, threads, NULL); // tried again with the next job
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     worker->is_fit = true;
 }
 
@@ -195,7 +195,7 @@ static void *worker_main(void *argument) {
     mm_deployment *deployment = worker->deployment;
     mm_manager *manager = deployment->manager;
     mm_workplace *own = worker->own;
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     while (worker->state == MM_WORKER_ON) {
         bool ready = mm_deployment_works_locked(deployment);
         if (ready && own->threads != share_locked(worker)) {
@@ -204,14 +204,14 @@ static void *worker_main(void *argument) {
             work_locked(own);
         } else {
             mm_turn_give_up_locked(worker);
-            pthread_cond_wait(&worker->wake, &manager->lock);
+            mm_condition_wait(&worker->wake, &manager->lock);
         }
     }
     worker->is_fit = false;
     worker->state = MM_WORKER_GONE;
     mm_turn_give_up_locked(worker);
     mm_turn_give_locked(deployment);
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     mm_session_free(own->session);
     own->session = NULL;
     own->threads = 0;

@@ -140,17 +140,17 @@ static const char *unrest_locked(const mm_manager *manager) {
 }
 
 const char *invariants_broken(mm_manager *manager) {
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     const char *broken = broken_locked(manager);
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     return broken;
 }
 
 const char *invariants_unrest(mm_manager *manager) {
-    pthread_mutex_lock(&manager->lock);
+    mm_mutex_lock(&manager->lock);
     const char *broken = broken_locked(manager);
     if (!broken)
         broken = unrest_locked(manager);
-    pthread_mutex_unlock(&manager->lock);
+    mm_mutex_unlock(&manager->lock);
     return broken;
 }

@@ -229,9 +229,9 @@ static void work_that_was_cancelled_while_it_ran_is_dropped(void **state) {
 static void wait_awaiting(const mm_job *job) {
     mm_job_state state;
     do {
-        pthread_mutex_lock(&job->manager->lock);
+        mm_mutex_lock(&job->manager->lock);
         state = job->state;
-        pthread_mutex_unlock(&job->manager->lock);
+        mm_mutex_unlock(&job->manager->lock);
     } while (state != MM_JOB_AWAITING);
 }
 

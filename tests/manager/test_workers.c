@@ -22,11 +22,11 @@ static int tear_down(void **state) {
 
 static int fit_workers(fixture *own) {
     int count = 0;
-    pthread_mutex_lock(&own->manager->lock);
+    mm_mutex_lock(&own->manager->lock);
     const mm_deployment *deployment = own->manager->deployments;
     for (int i = 0; i < deployment->worker_slots; i++)
         count += deployment->workers[i]->is_fit;
-    pthread_mutex_unlock(&own->manager->lock);
+    mm_mutex_unlock(&own->manager->lock);
     return count;
 }
 
