@@ -264,6 +264,49 @@ static void test_lack_of_memory_needs_no_cool_down(void **state) {
     fixture_close(&own);
 }
 
+// ---- Releases ----------------------------------------------------------------------------------
+
+static bool is_mapped(const char *folder) {
+    FILE *maps = fopen("/proc/self/maps", "r");
+    assert_non_null(maps);
+    char line[4096];
+    bool found = false;
+    while (fgets(line, sizeof(line), maps))
+        found |= strstr(line, folder) != NULL;
+    (void)fclose(maps);
+    return found;
+}
+
+static json_int_t used_bytes(fixture *own) {
+    json_t *status = fixture_status(own);
+    json_int_t bytes = json_integer_value(
+        json_object_get(json_array_get(json_object_get(status, "devices"), 0), "bytes_used"));
+    json_decref(status);
+    return bytes;
+}
+
+static void test_a_release_gives_back_all_that_it_reports(void **state) {
+    (void)state;
+    fixture own;
+    fixture_open_by_hand(&own, NULL);
+    const char *folder = write_toy(NULL);
+    mm_result_free(fixture_embed(&own, folder, "a", MM_STATUS_OK));
+    const json_int_t before = used_bytes(&own);
+    mm_release_info info = {.struct_size = sizeof(info)};
+    mm_error error = {0};
+    assert_true(before > 0);
+    assert_ok(mm_model_release(own.manager, folder, &info, &error), error);
+    assert_true(info.released);
+    assert_int_equal(info.freed_bytes, before);
+    assert_int_equal(info.workers_stopped, 1);
+    assert_int_equal(used_bytes(&own), 0);
+    assert_false(is_mapped(folder));
+    assert_ok(mm_model_release(own.manager, folder, &info, &error), error); // not loaded
+    assert_false(info.released);
+    assert_int_equal(info.freed_bytes, 0);
+    fixture_close(&own);
+}
+
 static int make_scratch(void **state) {
     (void)state;
     return scratch_create() ? 0 : 1;
@@ -285,6 +328,7 @@ int main(void) {
         cmocka_unit_test(test_a_failed_load_is_tried_again_after_its_cool_down),
         cmocka_unit_test(test_a_success_resets_the_cool_down),
         cmocka_unit_test(test_lack_of_memory_needs_no_cool_down),
+        cmocka_unit_test(test_a_release_gives_back_all_that_it_reports),
     };
     return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }
