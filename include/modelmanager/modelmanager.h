@@ -142,6 +142,12 @@ MM_API mm_status mm_queue_drop(mm_manager *manager, const char *model_name, cons
                                size_t *dropped, mm_error *error);
 // Status of models, devices and cache as a JSON object (DESIGN: status). Free with mm_text_free.
 MM_API mm_status mm_manager_status(char **out, mm_manager *manager, mm_error *error);
+// Whether a request would get the memory it needs, without loading anything, as a JSON object:
+// fits; weight_bytes, activation_bytes and cache_bytes of its model with all its workers;
+// available_bytes of the budget; evicts, the names of models that would have to go first. A request
+// without data is planned for its longest text. Free with mm_text_free.
+MM_API mm_status mm_manager_plan(char **out, mm_manager *manager, const mm_request *request,
+                                 mm_error *error);
 
 // ---- Parameters --------------------------------------------------------------------------------
 // One table drives setters, JSON, command line and documentation.

@@ -197,7 +197,7 @@ const mm_command mm_command_task = {
         "Fields: task_type, model_name, task_data (a text, a list of texts, or null to load only), "
         "and\n"
         "the parameters that \"mm embed --help\" and \"mm generate --help\" list. \"op\" may be\n"
-        "\"task\", \"release\" or \"status\".",
+        "\"task\", \"plan\", \"release\" or \"status\".",
     .examples = "  echo '{\"task_type\": \"embedding\", \"model_name\": \"./all-MiniLM-L6-v2\", "
                 "\"task_data\": [\"a text\"]}' | mm task\n"
                 "  mm task --jobs 4 < requests.jsonl > results.jsonl\n"

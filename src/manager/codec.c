@@ -134,6 +134,23 @@ static mm_status run_status(mm_buffer *out, mm_manager *manager, const json_t *o
     return status;
 }
 
+// A request as for `task`, of which task_data may be left out.
+static mm_status run_plan(mm_buffer *out, mm_manager *manager, const json_t *object,
+                          mm_error *error) {
+    mm_request *request;
+    char *text = NULL;
+    mm_status status = mm_request_from_json(&request, object, true, error);
+    if (!status)
+        status = mm_manager_plan(&text, manager, request, error);
+    if (!status && !(put_head(out, json_object_get(object, "id")) &&
+                     mm_buffer_puts(out, "\"success\": true, \"data\": ") &&
+                     mm_buffer_puts(out, text) && mm_buffer_putc(out, '}')))
+        status = mm_fail_memory(error, "the text of a Result");
+    mm_text_free(text);
+    mm_request_free(request);
+    return status;
+}
+
 static mm_status dispatch(mm_buffer *out, mm_manager *manager, const json_t *object,
                           mm_error *error) {
     const json_t *op = json_object_get(object, "op");
@@ -146,8 +163,11 @@ static mm_status dispatch(mm_buffer *out, mm_manager *manager, const json_t *obj
         return run_drop_queue(out, manager, object, error);
     if (name && strcmp(name, "status") == 0)
         return run_status(out, manager, object, error);
-    mm_status status = mm_fail(error, MM_STATUS_INVALID_REQUEST,
-                               "op must be \"task\", \"release\", \"drop_queue\" or \"status\"");
+    if (name && strcmp(name, "plan") == 0)
+        return run_plan(out, manager, object, error);
+    mm_status status =
+        mm_fail(error, MM_STATUS_INVALID_REQUEST,
+                "op must be \"task\", \"plan\", \"release\", \"drop_queue\" or \"status\"");
     mm_error_details(error, "{\"field\": \"op\"}");
     return status;
 }

@@ -4,58 +4,30 @@
 #include "base/memory.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/config.h"
-#include "hub/hub_folder.h"
 #include "manager/json_text.h"
-#include "manager/pull.h"
-#include "manager/state.h"
+#include "manager/plan.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct inspection {
-    mm_hub_model model;
+    mm_found_model found;
     mm_config *config;
     mm_checkpoint *checkpoint; // NULL with checkpoint_error
     mm_error checkpoint_error;
     mm_task_model *loaded; // f32, weights not read; NULL with load_error
     mm_error load_error;
     size_t bytes_f32, bytes_bf16; // 0 = not on this processor
-    char scratch[64];             // a folder for what is not on this machine; "" = none
+    mm_memory_need need;          // of one worker on the CPU, f32
 } inspection;
 
 static bool is_fatal(mm_status status) {
     return status == MM_STATUS_OUT_OF_MEMORY;
 }
 
-// What is not on this machine is looked at without its weights, which are most of it: files, and
-// the headers of the weights, in a cache of its own.
-static mm_status find(inspection *out, mm_manager *manager, const char *name, mm_error *error) {
-    mm_name_kind kind = MM_NAME_DIRECTORY;
-    mm_status status = mm_hub_find(&out->model, &manager->places, name, NULL, true, error);
-    (void)mm_hub_name_kind(&kind, name, NULL);
-    if (status != MM_STATUS_MODEL_NOT_FOUND || kind == MM_NAME_DIRECTORY)
-        return status;
-    (void)snprintf(out->scratch, sizeof(out->scratch), "/tmp/mm-inspect-XXXXXX");
-    if (!mkdtemp(out->scratch)) {
-        out->scratch[0] = '\0';
-        return mm_fail(error, MM_STATUS_DISK_FULL, "/tmp: no folder can be made there: %s",
-                       strerror(errno));
-    }
-    return mm_pull_missing(&out->model, manager, name, out->scratch, MM_HUB_NEED_HEADERS, error);
-}
-
-static void leave_scratch(const inspection *in) {
-    uint64_t freed = 0;
-    if (in->scratch[0])
-        (void)mm_hub_folder_remove(in->scratch, &freed);
-}
-
 // What cannot be opened is still described as far as it goes.
 static mm_status look(inspection *out, mm_manager *manager, mm_error *error) {
-    const char *directory = out->model.directory;
-    const char *name = out->model.kind == MM_NAME_DIRECTORY ? NULL : out->model.name;
+    const char *directory = out->found.model.directory;
+    const char *name = mm_found_model_name(&out->found);
     mm_backend *backend;
     mm_status status = mm_config_open(&out->config, directory, error);
     if (!status)
@@ -71,7 +43,9 @@ static mm_status look(inspection *out, mm_manager *manager, mm_error *error) {
     if (!status) {
         out->bytes_f32 = mm_task_model_weight_bytes(out->loaded);
         mm_task_model *half = NULL;
-        if (mm_backend_supports(backend, MM_COMPUTE_BF16))
+        status = mm_plan_need(&out->need, manager, &manager->devices.list[0], out->loaded, NULL,
+                              &out->load_error);
+        if (!status && mm_backend_supports(backend, MM_COMPUTE_BF16))
             status = mm_task_model_open(&half, directory, name, backend, MM_COMPUTE_BF16,
                                         &out->load_error);
         if (half)
@@ -113,7 +87,7 @@ static bool put_error(mm_buffer *out, const mm_error *error) {
 static bool put_model(mm_buffer *out, const inspection *in) {
     const mm_task_model *model = in->loaded;
     bool there = model != NULL;
-    bool whole = there && !in->scratch[0]; // a fingerprint takes weights
+    bool whole = there && !in->found.scratch[0]; // a fingerprint takes weights
     const mm_model_info *info = there ? mm_task_model_info(model) : NULL;
     const mm_embedder *embedder = NULL;
     bool embeds = there && mm_task_model_embedder(&embedder, model, NULL) == MM_STATUS_OK;
@@ -132,13 +106,22 @@ static bool put_model(mm_buffer *out, const inspection *in) {
     return ok && (there || put_error(out, &in->load_error));
 }
 
-static bool put_all(mm_buffer *out, const inspection *in, const char *asked) {
+// What loading it would mean now.
+static bool put_plan(mm_buffer *out, mm_manager *manager, const inspection *in) {
+    const mm_target target = {.device = mm_devices_find(&manager->devices, "cpu"),
+                              .dtype = MM_COMPUTE_F32};
+    return mm_buffer_puts(out, ", \"plan\": ") &&
+           (in->loaded ? mm_plan_write(out, manager, &in->found.model, &target, &in->need)
+                       : mm_buffer_puts(out, "null"));
+}
+
+static bool put_all(mm_buffer *out, mm_manager *manager, const inspection *in, const char *asked) {
     const mm_checkpoint *checkpoint = in->checkpoint;
-    bool is_directory = in->model.kind == MM_NAME_DIRECTORY;
+    bool is_directory = in->found.model.kind == MM_NAME_DIRECTORY;
     bool ok = mm_buffer_puts(out, "{\"model_name\": ") &&
-              mm_json_put_string_or_null(out, is_directory ? asked : in->model.name) &&
+              mm_json_put_string_or_null(out, is_directory ? asked : in->found.model.name) &&
               mm_buffer_puts(out, ", \"revision\": ") &&
-              mm_json_put_string_or_null(out, in->model.commit) &&
+              mm_json_put_string_or_null(out, in->found.model.commit) &&
               mm_buffer_puts(out, ", \"model_type\": ") &&
               mm_json_put_string_or_null(out, mm_config_model_type(in->config)) &&
               put_architectures(out, mm_config_json(in->config)) &&
@@ -156,7 +139,7 @@ static bool put_all(mm_buffer *out, const inspection *in, const char *asked) {
          mm_buffer_puts(out, ", \"bf16\": ") &&
          (in->bytes_bf16 ? mm_json_put_integer(out, (int64_t)in->bytes_bf16)
                          : mm_buffer_puts(out, "null")) &&
-         mm_buffer_putc(out, '}');
+         mm_buffer_putc(out, '}') && put_plan(out, manager, in);
     return ok && put_model(out, in) && mm_buffer_putc(out, '}');
 }
 
@@ -169,11 +152,11 @@ mm_status mm_model_inspect(char **out, mm_manager *manager, const char *model_na
     inspection in = {0};
     mm_buffer text;
     mm_buffer_init(&text, PTRDIFF_MAX);
-    status = find(&in, manager, model_name, error);
+    status = mm_found_model_open(&in.found, manager, model_name, NULL, error);
     if (!status)
         status = look(&in, manager, error);
     if (!status) {
-        *out = put_all(&text, &in, model_name) ? mm_buffer_detach(&text) : NULL;
+        *out = put_all(&text, manager, &in, model_name) ? mm_buffer_detach(&text) : NULL;
         if (!*out)
             status = mm_fail_memory(error, "the description of a model");
     }
@@ -181,8 +164,7 @@ mm_status mm_model_inspect(char **out, mm_manager *manager, const char *model_na
     mm_task_model_free(in.loaded);
     mm_checkpoint_free(in.checkpoint);
     mm_config_free(in.config);
-    mm_hub_model_free(&in.model);
-    leave_scratch(&in);
+    mm_found_model_close(&in.found);
     mm_manager_leave(manager);
     return status;
 }

@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Loading a model, on a thread of its own, so that whoever waits can time out or be cancelled.
-#include "manager/state.h"
+#include "manager/memory_claims.h"
 
 #include <string.h>
 
-static mm_status reserve(mm_replica *replica, size_t bytes, mm_error *error) {
-    mm_manager *manager = replica->deployment->manager;
+static mm_status reserve(mm_replica *replica, const mm_task_model *model, mm_error *error) {
+    const mm_deployment *deployment = replica->deployment;
+    mm_manager *manager = deployment->manager;
+    size_t cache;
+    mm_status status = mm_task_model_cache_bytes(&cache, model, error);
+    if (status)
+        return status;
     mm_mutex_lock(&manager->lock);
-    mm_status status = mm_memory_reserve_locked(replica, bytes, error);
+    replica->need =
+        mm_memory_need_on(manager, replica->device, model, deployment->wanted_workers, cache);
+    status = mm_memory_reserve_locked(replica, replica->need.total, error);
     mm_mutex_unlock(&manager->lock);
     return status;
 }
@@ -85,7 +92,7 @@ static mm_status load(attempt *out, mm_replica *replica, mm_error *error) {
     // A further replica is of a model that was wanted.
     bool wanted = deployment->loaded || is_wanted(deployment, out->model);
     if (wanted) {
-        status = reserve(replica, mm_task_model_weight_bytes(out->model), error);
+        status = reserve(replica, out->model, error);
         out->refused = status != MM_STATUS_OK;
     }
     int64_t reserved = mm_manager_now(manager);

@@ -4,6 +4,7 @@
 // done: a model that is waited for is drained, its new jobs waiting as for a load. Loads get their
 // turn in the order in which they asked, so none waits for ever.
 #include "base/memory.h"
+#include "manager/json_text.h"
 #include "manager/memory_plan.h"
 #include "manager/state.h"
 
@@ -239,4 +240,73 @@ bool mm_memory_evict_idle(mm_manager *manager, const mm_device *device) {
     }
     mm_mutex_unlock(&manager->lock);
     return evicted;
+}
+
+// ---- For those who run, and for plans ----------------------------------------------------------
+
+size_t mm_device_free_locked(const mm_device *device) {
+    const size_t budget = mm_device_budget_locked(device);
+    return device->planned_bytes < budget ? budget - device->planned_bytes : 0;
+}
+
+size_t mm_memory_pinned_locked(const mm_replica *replica) {
+    size_t pinned = 0;
+    for (mm_deployment *at = replica->deployment->manager->deployments; at; at = at->next) {
+        const mm_replica *other = mm_replicas_on(at, replica->device);
+        if (other && other != replica && at->is_pinned)
+            pinned += other->planned_bytes;
+    }
+    return pinned;
+}
+
+bool mm_memory_make_room_locked(mm_replica *replica, size_t bytes) {
+    mm_manager *manager = replica->deployment->manager;
+    while (mm_device_free_locked(replica->device) < bytes) {
+        budget_view view;
+        if (make_view_locked(&view, manager, replica->device, NULL))
+            return false;
+        const mm_memory_plan plan = plan_locked(&view, replica, bytes);
+        mm_deployment *victim = plan.evict_count > 0 ? view.at[view.evict[0]]->deployment : NULL;
+        free_view(&view);
+        int stopped;
+        if (!victim)
+            return false;
+        (void)mm_deployment_unload_locked(victim, &stopped);
+    }
+    return true;
+}
+
+static bool put_names(mm_buffer *names, const budget_view *view, size_t count) {
+    bool ok = true;
+    for (size_t i = 0; i < count && ok; i++) {
+        const mm_deployment *deployment = view->at[view->evict[i]]->deployment;
+        const bool is_directory = deployment->model.kind == MM_NAME_DIRECTORY;
+        ok = mm_buffer_puts(names, i ? ", " : "") &&
+             mm_json_put_string_or_null(names,
+                                        is_directory ? deployment->asked : deployment->model.name);
+    }
+    return ok;
+}
+
+bool mm_memory_preview_locked(mm_memory_plan *out, mm_buffer *names, const mm_manager *manager,
+                              const mm_device *device, const mm_replica *own, size_t bytes) {
+    budget_view view;
+    if (make_view_locked(&view, manager, device, NULL))
+        return false;
+    for (size_t i = 0; i < view.count; i++) {
+        if (view.at[i] == own)
+            view.holders[i].is_pinned = true;
+    }
+    const size_t budget = mm_device_budget_locked(device);
+    *out = mm_memory_plan_make(view.evict, bytes, budget, view.holders, view.count + 1);
+    if (out->verdict == MM_MEMORY_WAITS) { // for those who work now
+        for (size_t i = 0; i < view.count; i++)
+            view.holders[i].is_busy = false;
+        const mm_memory_plan later =
+            mm_memory_plan_make(view.evict, bytes, budget, view.holders, view.count + 1);
+        out->evict_count = later.evict_count;
+    }
+    const bool ok = put_names(names, &view, out->evict_count);
+    free_view(&view);
+    return ok;
 }

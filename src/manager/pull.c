@@ -44,12 +44,13 @@ static void on_progress(const mm_hub_progress *progress, void *payload) {
 }
 
 mm_status mm_pull_missing(mm_hub_model *out, mm_manager *manager, const char *name,
-                          const char *cache, mm_hub_need need, mm_error *error) {
+                          const char *revision, const char *cache, mm_hub_need need,
+                          mm_error *error) {
     mm_name_kind kind;
     mm_status status = mm_hub_name_kind(&kind, name, error);
     if (status)
         return status;
-    status = mm_hub_find(out, &manager->places, name, NULL, need != MM_HUB_NEED_TEXT, error);
+    status = mm_hub_find(out, &manager->places, name, revision, need != MM_HUB_NEED_TEXT, error);
     if (status != MM_STATUS_MODEL_NOT_FOUND || kind == MM_NAME_DIRECTORY)
         return status;
     puller self = {.manager = manager,
@@ -60,7 +61,7 @@ mm_status mm_pull_missing(mm_hub_model *out, mm_manager *manager, const char *na
         .cancelled = is_cancelled, .progress = on_progress, .payload = &self, .log = &manager->log};
     mm_hub_pulled pulled;
     return mm_hub_pull(out, &pulled, &manager->access, cache ? cache : manager->places.models_dir,
-                       name, NULL, need, &watch, error);
+                       name, revision, need, &watch, error);
 }
 
 static bool put(mm_buffer *out, const mm_hub_model *model, const mm_hub_pulled *pulled,

@@ -12,6 +12,7 @@ bool mm_pull_show(const mm_hub_progress *progress, const char *name, mm_pull_cal
 // Finds a model on this machine, or, when a model of the Hub is not here, gets as much of it as
 // `need` says into `cache` (NULL = models_dir); waits, showing the manager's progress.
 mm_status mm_pull_missing(mm_hub_model *out, mm_manager *manager, const char *name,
-                          const char *cache, mm_hub_need need, mm_error *error);
+                          const char *revision, const char *cache, mm_hub_need need,
+                          mm_error *error);
 
 #endif

@@ -26,6 +26,8 @@
 #include "manager/embedding_cache.h"
 #include "manager/events.h"
 #include "manager/lock_ranks.h"
+#include "manager/memory_need.h"
+#include "manager/memory_plan.h"
 #include "manager/placement.h"
 #include "manager/queue.h"
 #include "manager/request.h"
@@ -109,7 +111,8 @@ struct mm_replica {
     mm_deployment *deployment; // fixed
     mm_device *device;         // fixed
     mm_task_model *model;      // (L) while loaded; whoever counts in `users` may read it
-    size_t planned_bytes;      // (L) of the device's budget, from before packing until freed
+    mm_memory_need need;       // (L) what loading it takes
+    size_t planned_bytes;      // (L) of the device's budget: that, and what workers claimed
     bool is_loading;           // (L) they are not taken yet
     bool has_failed;           // (L) loading here, for the deployment as it is
     mm_replica *reserving;     // (L) the next of device->reserving
@@ -126,6 +129,7 @@ struct mm_worker {
     bool is_fit;           // (L) its session is made: it can be given a turn
     bool is_called;        // (L) it was given a turn and has not taken it yet
     size_t running;        // (L) jobs
+    size_t claimed_bytes;  // (L) for them, beyond what was promised to the model
     uint64_t rows_taken;   // (L) all its work so far
     pthread_cond_t wake;   // it waits here
 };
@@ -323,6 +327,16 @@ void mm_fingerprints_free(mm_manager *manager);
 // meanwhile. OUT_OF_MEMORY with numbers when it can never fit; RELEASED when it was abandoned.
 mm_status mm_memory_reserve_locked(mm_replica *replica, size_t bytes, mm_error *error);
 void mm_memory_return_locked(mm_replica *replica); // the promise ends
+// Room for `bytes` more of a device at once, by releasing idle models; false when these are not
+// enough. Lets go of the lock meanwhile. For a replica that is in use.
+bool mm_memory_make_room_locked(mm_replica *replica, size_t bytes);
+size_t mm_device_free_locked(const mm_device *device);     // of the budget
+size_t mm_memory_pinned_locked(const mm_replica *replica); // of the budget, to other models
+// What would become of a wish for `bytes` more for `own`, or for a model without memory there
+// (NULL): with MM_MEMORY_WAITS those are chosen too that work now. Appends the names of the chosen
+// as members of a JSON list; false when memory is out.
+bool mm_memory_preview_locked(mm_memory_plan *out, mm_buffer *names, const mm_manager *manager,
+                              const mm_device *device, const mm_replica *own, size_t bytes);
 // After a device refused memory: releases what is idle there and may go; false when nothing was.
 bool mm_memory_evict_idle(mm_manager *manager, const mm_device *device);
 void mm_memory_loaded_locked(mm_replica *replica); // what was promised has been taken

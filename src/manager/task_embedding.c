@@ -2,8 +2,8 @@
 // The task "embedding": requests to vectors.
 #include "base/memory.h"
 #include "manager/json_text.h"
+#include "manager/memory_claims.h"
 #include "manager/recall.h"
-#include "manager/state.h"
 
 #include <string.h>
 
@@ -267,7 +267,10 @@ static void run_one(const mm_task_run *run, mm_job *job) {
     mm_error error = {0};
     mm_status status = MM_STATUS_OK;
     while (!status && work->done < work->job.count && !atomic_load(&job->done)) {
-        status = run_part(run, job, part_end(work, run->room), &error);
+        const size_t end = part_end(work, run->room);
+        status = run_part(run, job, end, &error);
+        if (status == MM_STATUS_OUT_OF_MEMORY && mm_memory_relieve(run->worker))
+            status = run_part(run, job, end, &error);
         if (!status && work->done < work->job.count && mm_task_run_pause(run, job))
             return;
     }

@@ -2,7 +2,7 @@
 // The task "text_generation": requests to texts.
 #include "base/memory.h"
 #include "manager/json_text.h"
-#include "manager/state.h"
+#include "manager/memory_claims.h"
 #include "manager/token_stream.h"
 
 #include <string.h>
@@ -40,6 +40,7 @@ static mm_status tokenize(mm_generation_job *work, const mm_generator *generator
                           const mm_request *request, mm_error *error) {
     json_t *arguments = NULL;
     mm_task_data data;
+    *work = (mm_generation_job){0};
     mm_status status = mm_task_data_make(&data, request, error);
     if (status)
         return status;
@@ -96,6 +97,16 @@ static mm_status describe_inputs(mm_result *result, const mm_generation_job *wor
     return MM_STATUS_OK;
 }
 
+static mm_status cache_bytes(size_t *out, const mm_task_model *model, const mm_request *request,
+                             mm_error *error) {
+    mm_generation_job work;
+    mm_status status = tokenize(&work, generator_of(model), request, error);
+    if (!status)
+        *out = mm_generation_job_bytes(generator_of(model), &work).least;
+    mm_generation_job_free(&work);
+    return status;
+}
+
 static mm_status prepare(mm_job *job, mm_error *error) {
     const mm_generator *generator;
     mm_status status = mm_task_model_generator(&generator, job->deployment->loaded, error);
@@ -106,6 +117,8 @@ static mm_status prepare(mm_job *job, mm_error *error) {
         return mm_fail_memory(error, "a job");
     mm_generation_job *work = &owner->job;
     status = tokenize(work, generator, job->request, error);
+    if (!status)
+        status = mm_memory_admit(job, mm_generation_job_bytes(generator, work).least, error);
     if (!status)
         status = describe_inputs(job->result, work, error);
     if (!status && job->on_token)
@@ -224,8 +237,9 @@ static void add(mm_generation_batch *batch, const mm_task_run *run, mm_job *job)
 static void run_all(const mm_task_run *run) {
     mm_generation_batch *batch;
     mm_error error = {0};
+    const mm_generation_memory memory = mm_memory_claims(run->worker);
     mm_status status =
-        mm_generation_batch_create(&batch, generator_of(run->model), run->session, NULL, &error);
+        mm_generation_batch_create(&batch, generator_of(run->model), run->session, &memory, &error);
     for (size_t i = 0; i < run->count; i++) {
         if (status)
             mm_task_run_done(run, run->jobs[i], status, &error);
@@ -313,6 +327,7 @@ const mm_task_kind mm_task_text_generation = {
     .bit = MM_TASK_TEXT_GENERATION,
     .check = check,
     .prepare = prepare,
+    .cache_bytes = cache_bytes,
     .rows = rows,
     .goes_with = goes_with,
     .run = run_all,

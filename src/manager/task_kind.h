@@ -32,6 +32,10 @@ struct mm_task_kind {
     // job's work, and fills in what the Result says of them. Sets needs_run and needs_more; with
     // needs_more it is called again.
     mm_status (*prepare)(mm_job *job, mm_error *error);
+    // Memory that a worker needs for such a request beside its session; NULL: none to speak of. A
+    // request without data is one of the longest text.
+    mm_status (*cache_bytes)(size_t *out, const mm_task_model *model, const mm_request *request,
+                             mm_error *error);
     // What a job costs, in tokens that are still to be read, and whether it may run together with a
     // first one.
     size_t (*rows)(const mm_job *job);

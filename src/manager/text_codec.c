@@ -25,7 +25,7 @@ mm_status mm_text_codec_open(mm_text_codec **out, mm_manager *manager, const cha
     if (!codec)
         status = mm_fail_memory(error, "a tokenizer");
     if (!status && !is_file)
-        status = mm_pull_missing(&found, manager, model, NULL, MM_HUB_NEED_TEXT, error);
+        status = mm_pull_missing(&found, manager, model, NULL, NULL, MM_HUB_NEED_TEXT, error);
     if (!status)
         status = mm_tokenizer_open(&codec->tokenizer, is_file ? model : found.directory, error);
     if (status)

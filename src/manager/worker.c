@@ -2,7 +2,7 @@
 // Workers: each has a thread and a session of its own and takes queued jobs, several small ones at
 // once. A worker whose share of the processor's threads changed makes itself a new session.
 #include "base/memory.h"
-#include "manager/state.h"
+#include "manager/memory_claims.h"
 
 #include <stdio.h>
 
@@ -23,11 +23,9 @@ struct mm_workplace {
 // Threads of this processor that a worker computes with.
 static int share_locked(const mm_worker *worker) {
     const mm_deployment *deployment = worker->deployment;
-    if (worker->replica->device->is_gpu)
-        return 1;
-    int workers = mm_workers_on_locked(deployment);
-    int share = deployment->manager->cpu_threads / (workers > 0 ? workers : 1);
-    return share > 0 ? share : 1;
+    return worker->replica->device->is_gpu ? 1
+                                           : mm_threads_of_worker(deployment->manager->cpu_threads,
+                                                                  mm_workers_on_locked(deployment));
 }
 
 static mm_status make_session(mm_workplace *own, int threads, mm_error *error) {
@@ -42,6 +40,14 @@ static mm_status make_session(mm_workplace *own, int threads, mm_error *error) {
         mm_session_free(own->session);
         own->session = NULL;
     }
+    return status;
+}
+
+// Once more with all that is idle there gone, when the device refuses memory.
+static mm_status make_session_with_room(mm_workplace *own, int threads, mm_error *error) {
+    mm_status status = make_session(own, threads, error);
+    if (status == MM_STATUS_OUT_OF_MEMORY && mm_memory_relieve(own->worker))
+        status = make_session(own, threads, error);
     return status;
 }
 
@@ -152,7 +158,7 @@ static void run(mm_workplace *own) {
     mm_status status = MM_STATUS_OK;
     mm_error error = {0};
     if (!own->session)
-        status = make_session(own, own->threads, &error);
+        status = make_session_with_room(own, own->threads, &error);
     const mm_task_run all = {.kind = own->jobs[0]->kind,
                              .model = own->worker->replica->model,
                              .session = own->session,
@@ -185,7 +191,7 @@ static void renew_locked(mm_workplace *own) {
     mm_turn_give_up_locked(worker);
     mm_turn_give_locked(own->deployment);
     mm_mutex_unlock(&manager->lock);
-    (void)make_session(own, threads, NULL); // tried again with the next job
+    (void)make_session_with_room(own, threads, NULL); // tried again with the next job
     mm_mutex_lock(&manager->lock);
     worker->is_fit = true;
 }
@@ -309,7 +315,7 @@ static bool add_worker_locked(mm_deployment *deployment) {
 
 bool mm_workers_set_locked(mm_deployment *deployment, int count) {
     int room = mm_placement_room_locked(deployment);
-    int most = count < room ? count : room;
+    int most = mm_memory_workers_locked(deployment, count < room ? count : room);
     bool ok = true;
     while (ok && mm_workers_on_locked(deployment) < most)
         ok = add_worker_locked(deployment);

@@ -120,6 +120,21 @@ size_t mm_task_model_session_bytes(const mm_task_model *model, int threads) {
         size.row_floats > other.row_floats ? size.row_floats : other.row_floats);
 }
 
+mm_status mm_task_model_cache_bytes(size_t *out, const mm_task_model *model, mm_error *error) {
+    mm_generation_bytes bytes = {0};
+    mm_error ignored = {0};
+    mm_status status = MM_STATUS_OK;
+    if (model->generator)
+        status = mm_generator_bytes(&bytes, model->generator, &ignored);
+    *out = status ? 0 : bytes.least;
+    // Settings that need a call's to be whole are that call's affair.
+    if (status != MM_STATUS_OUT_OF_MEMORY)
+        return MM_STATUS_OK;
+    if (error)
+        *error = ignored;
+    return status;
+}
+
 const mm_model_info *mm_task_model_info(const mm_task_model *model) {
     return model->embedder ? mm_embedder_model(model->embedder)
                            : mm_generator_model(model->generator);

@@ -33,6 +33,9 @@ mm_status mm_task_model_prepare_session(const mm_task_model *model, mm_session *
 // Device memory of such a session with `threads` threads when texts use all of it; known after
 // opening. SIZE_MAX: more than can be counted.
 size_t mm_task_model_session_bytes(const mm_task_model *model, int threads);
+// What one text takes for generation beside the session, as the model's own settings have it; 0
+// when it generates nothing.
+mm_status mm_task_model_cache_bytes(size_t *out, const mm_task_model *model, mm_error *error);
 const mm_model_info *mm_task_model_info(const mm_task_model *model);
 const mm_tokenizer *mm_task_model_tokenizer(const mm_task_model *model);
 size_t mm_task_model_max_length(const mm_task_model *model);   // of a text, in tokens

@@ -9,9 +9,11 @@ def test_inspect(mm, model):
     assert facts["model_type"] == "bert" and "embedding" in facts["task_types"]
     assert facts["parameters"] > 0 and facts["memory_bytes"]["f32"] > facts["parameters"]
     assert facts["file_bytes"] >= (find_model() / "model.safetensors").stat().st_size
+    assert facts["plan"]["fits"] and facts["plan"]["weight_bytes"] == facts["memory_bytes"]["f32"]
     run = mm("inspect", model)
     assert run.stdout.decode().splitlines()[0].split() and b"model type" in run.stdout
     assert b"memory bytes f32" in run.stdout and b"iB\n" in run.stdout
+    assert b"plan fits" in run.stdout
 
 
 def test_inspect_failures(mm):
