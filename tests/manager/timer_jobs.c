@@ -29,11 +29,12 @@ static const char *make_toy(const char *kind) {
 }
 
 static mm_request *tokens_request(const char *model, int texts) {
-    static const int32_t id = TOKEN;
     mm_error error = {0};
     mm_request *request = timer_request(model, NULL, false);
-    for (int i = 0; i < texts; i++)
+    for (int i = 0; i < texts; i++) { // all of them others, or they would be computed once
+        const int32_t id = TOKEN + i % (TOY_VOCABULARY - TOKEN);
         timer_check(mm_request_add_ids(request, &id, 1, &error), &error);
+    }
     return request;
 }
 
