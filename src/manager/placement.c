@@ -98,7 +98,7 @@ size_t mm_replicas_unload(mm_deployment *deployment) {
         const mm_replica *replica = &deployment->replicas[i];
         if (!replica->model)
             continue;
-        freed += mm_task_model_weight_bytes(replica->model);
+        freed += replica->need.total;
         mm_task_model_free(replica->model);
     }
     mm_memory_trim();
