@@ -51,6 +51,8 @@ bench:
 	scripts/setup
 	$(MAKE) --no-print-directory release
 	bench/run
+	bench/run generation
+	bench/run manager
 	build/venv/bin/python bench/tokenizer_speed.py --out bench/TOKENIZERS.md
 	build/venv/bin/python bench/hub_speed.py --out bench/DOWNLOADS.md
 
@@ -73,7 +75,7 @@ help:
 	@echo 'make test-reference  compare with sentence-transformers (installs torch in .venv-reference)'
 	@echo 'make test-kills      kill 200 downloads at random moments, and see that nothing is spoiled'
 	@echo 'make stress          STRESS_SEEDS=10 games of random calls to the manager, also under ASan and TSan'
-	@echo 'make bench           time it against other engines, writes bench/RESULTS.md, bench/TOKENIZERS.md and bench/DOWNLOADS.md'
+	@echo 'make bench           time it against other engines and its own limits, writes the tables in bench/'
 	@echo 'make fuzz            each fuzzer for FUZZ_SECONDS=600 seconds'
 	@echo 'make install         into PREFIX=/usr/local (DESTDIR is honoured)'
 	@echo 'make debug|asan|tsan other builds, in build-debug, build-asan, build-tsan'

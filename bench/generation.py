@@ -246,7 +246,7 @@ there."""
 
 def document(models, run, options):
     date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
-    command = f"bench/run generation --models {','.join(options.models)} --rounds {options.rounds}"
+    command = f"bench/run generation --models {','.join(model.name for model in models)} --rounds {options.rounds}"
     parts = ["# Generation benchmark", "", f"Written by `{command}{' --quick' if options.quick else ''}` on {date}.", "",
              report.machine(run), report.versions(run), "",
              "| work (2 threads) | bar | measured | our share of the limit | met |", "|---|---|---|---|---|"]
@@ -275,9 +275,10 @@ def main():
             model.close()
         run.read_gbps = report.median(model.reads()) or run.read_gbps
         print(details(model), flush=True)
-    watch_machine(run, start, before)
-    with open(options.out, "w", encoding="utf-8") as file:
-        file.write(document(models, run, options))
+        # After each model: a run takes long, and one that is broken off has the others' figures.
+        watch_machine(run, start, before)
+        with open(options.out, "w", encoding="utf-8") as file:
+            file.write(document(models, run, options))
     note("written: " + options.out)
 
 
