@@ -43,7 +43,8 @@ static mm_status make_session(mm_workplace *own, int threads, mm_error *error) {
     return status;
 }
 
-// Once more with all that is idle there gone, when the device refuses memory.
+// Once more with all that is idle there gone, when the device refuses memory. Only with a job in
+// hand, lest the worker's own model goes.
 static mm_status make_session_with_room(mm_workplace *own, int threads, mm_error *error) {
     mm_status status = make_session(own, threads, error);
     if (status == MM_STATUS_OUT_OF_MEMORY && mm_memory_relieve(own->worker))
@@ -191,7 +192,9 @@ static void renew_locked(mm_workplace *own) {
     mm_turn_give_up_locked(worker);
     mm_turn_give_locked(own->deployment);
     mm_mutex_unlock(&manager->lock);
-    (void)make_session_with_room(own, threads, NULL); // tried again with the next job
+    // Nobody is sent away for it, which might be this model: it is as idle as others. With the next
+    // job it is tried again.
+    (void)make_session(own, threads, NULL);
     mm_mutex_lock(&manager->lock);
     worker->is_fit = true;
 }
