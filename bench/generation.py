@@ -9,6 +9,7 @@ many tokens. Sides are processes that live for a whole model; medians count.
 """
 import argparse
 import datetime
+import json
 import os
 import random
 import shutil
@@ -73,7 +74,17 @@ def make_model(name):
     script = os.path.join(HERE, "../tests/reference/make_seq2seq.py")
     note("writing a model of the shape of " + name)
     subprocess.run([sys.executable, "-W", "ignore", script, source, name], check=True, stderr=subprocess.DEVNULL)
+    if name.startswith("bart"):
+        add_older_keys(os.path.join(source, "config.json"))
     return source
+
+
+def add_older_keys(path):
+    """Published BARTs say where their norms are, and CTranslate2 wants to read it; today's transformers leaves it out."""
+    config = read_json(path)
+    config.update(normalize_before=False, normalize_embedding=True, add_final_layer_norm=False)
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(config, file)
 
 
 def convert(source, converted):
