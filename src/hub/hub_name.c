@@ -72,3 +72,9 @@ mm_status mm_hub_revision_check(const char *revision, mm_error *error) {
 bool mm_hub_is_commit(const char *text) {
     return strspn(text, "0123456789abcdef") == 40 && text[40] == '\0';
 }
+
+const char *mm_hub_name_bare(const char *repository) {
+    static const char prefix[] = "sentence-transformers/";
+    const size_t length = sizeof(prefix) - 1;
+    return strncmp(repository, prefix, length) == 0 ? repository + length : NULL;
+}

@@ -15,6 +15,9 @@ typedef enum mm_name_kind {
 
 // INVALID_PARAMETER when the name is none of these (the Hub's rules for repository names).
 mm_status mm_hub_name_kind(mm_name_kind *out, const char *name, mm_error *error);
+// The bare name by which a repository of sentence-transformers may be asked for too ("x" of
+// "sentence-transformers/x"); of any other, NULL.
+const char *mm_hub_name_bare(const char *repository);
 // INVALID_PARAMETER unless a branch, tag, commit or "refs/pr/1", safe as a relative path.
 mm_status mm_hub_revision_check(const char *revision, mm_error *error);
 bool mm_hub_is_commit(const char *text); // 40 lower-case hexadecimal digits

@@ -361,10 +361,8 @@ bool mm_deployment_goes_by(const mm_deployment *deployment, mm_name_kind kind, c
     const char *own = deployment->model.name;
     if (kind == MM_NAME_DIRECTORY)
         return deployment->model.kind == MM_NAME_DIRECTORY && real && strcmp(own, real) == 0;
-    static const char prefix[] = "sentence-transformers/";
-    bool prefixed = strncmp(own, prefix, sizeof(prefix) - 1) == 0;
-    return strcmp(own, name) == 0 ||
-           (kind == MM_NAME_BARE && prefixed && strcmp(own + sizeof(prefix) - 1, name) == 0);
+    const char *bare = mm_hub_name_bare(own);
+    return strcmp(own, name) == 0 || (kind == MM_NAME_BARE && bare && strcmp(bare, name) == 0);
 }
 
 // All that go by the name, linked to each other: nobody else finds them any more, and what is asked

@@ -218,12 +218,10 @@ void mm_fetch_leave_locked(mm_job *job) {
 // ---- The end -----------------------------------------------------------------------------------
 
 bool mm_fetch_release_locked(mm_manager *manager, const char *name) {
-    static const char prefix[] = "sentence-transformers/";
-    bool is_prefixed = strncmp(name, prefix, sizeof(prefix) - 1) == 0;
+    const char *bare = mm_hub_name_bare(name);
     bool found = false;
     for (mm_fetch *fetch = manager->fetches; fetch; fetch = fetch->next) {
-        if (strcmp(fetch->name, name) != 0 &&
-            !(is_prefixed && strcmp(fetch->name, name + sizeof(prefix) - 1) == 0))
+        if (strcmp(fetch->name, name) != 0 && !(bare && strcmp(fetch->name, bare) == 0))
             continue;
         mm_cool_down_reset(&fetch->cool_down);
         if (fetch->state == MM_DEPLOYMENT_FAILED)

@@ -99,13 +99,11 @@ typedef struct dropped_name {
 
 // By its deployment's names, or by its own where it has none yet.
 static bool is_for_locked(const mm_job *job, const dropped_name *by) {
-    static const char prefix[] = "sentence-transformers/";
     if (job->deployment)
         return mm_deployment_goes_by(job->deployment, by->kind, by->name, by->real);
     const char *asked = mm_request_text(job->request, MM_PARAM_MODEL_NAME, "");
-    bool prefixed = strncmp(by->name, prefix, sizeof(prefix) - 1) == 0;
-    return strcmp(asked, by->name) == 0 ||
-           (prefixed && strcmp(asked, by->name + sizeof(prefix) - 1) == 0);
+    const char *bare = mm_hub_name_bare(by->name);
+    return strcmp(asked, by->name) == 0 || (bare && strcmp(asked, bare) == 0);
 }
 
 static size_t drop_locked(mm_manager *manager, const dropped_name *by, const mm_error *error) {
