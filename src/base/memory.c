@@ -138,3 +138,13 @@ bool mm_size_add(size_t *out, size_t a, size_t b) {
     *out = result;
     return true;
 }
+
+size_t mm_size_product(size_t a, size_t b) {
+    size_t result;
+    return mm_size_mul(&result, a, b) ? result : SIZE_MAX;
+}
+
+size_t mm_size_sum(size_t a, size_t b) {
+    size_t result;
+    return mm_size_add(&result, a, b) ? result : SIZE_MAX;
+}

@@ -31,6 +31,9 @@ void mm_memory_trim(void);
 // Overflow-checked arithmetic; false on overflow, *out untouched.
 bool mm_size_mul(size_t *out, size_t a, size_t b);
 bool mm_size_add(size_t *out, size_t a, size_t b);
+// The same for amounts that are only compared: SIZE_MAX on overflow.
+size_t mm_size_product(size_t a, size_t b);
+size_t mm_size_sum(size_t a, size_t b);
 
 // Tests only: the next allocation numbered `countdown` (1 = the next) in any thread fails, and all
 // after it when `forever`; 0 switches failing off. Counts malloc, realloc and pages alike.

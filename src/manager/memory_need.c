@@ -13,14 +13,8 @@ int mm_threads_of_worker(int threads, int workers) {
 // More than any device has, and a number in every reader of JSON.
 static const size_t most = PTRDIFF_MAX;
 
-static size_t sum(size_t a, size_t b) {
-    size_t result;
-    return mm_size_add(&result, a, b) && result < most ? result : most;
-}
-
-static size_t times(size_t bytes, int count) {
-    size_t result;
-    return mm_size_mul(&result, bytes, (size_t)count) && result < most ? result : most;
+static size_t capped(size_t bytes) {
+    return bytes < most ? bytes : most;
 }
 
 mm_memory_need mm_memory_need_make(const mm_task_model *model, int workers, int threads,
@@ -28,11 +22,13 @@ mm_memory_need mm_memory_need_make(const mm_task_model *model, int workers, int 
     const size_t session =
         mm_task_model_session_bytes(model, mm_threads_of_worker(threads, workers));
     const size_t weights = mm_task_model_weight_bytes(model);
-    const size_t activations = times(session, workers), caches = times(cache, workers);
+    const size_t activations = mm_size_product(session, (size_t)workers);
+    const size_t caches = mm_size_product(cache, (size_t)workers);
+    const size_t total = mm_size_sum(weights, mm_size_sum(activations, caches));
     return (mm_memory_need){.workers = workers,
                             .weights = weights,
-                            .activations = activations,
-                            .caches = caches,
+                            .activations = capped(activations),
+                            .caches = capped(caches),
                             .cache = cache,
-                            .total = sum(sum(weights, activations), caches)};
+                            .total = capped(total)};
 }

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "manager/memory_plan.h"
 
-#include <math.h>
+#include "base/memory.h"
 
-static size_t sum(size_t a, size_t b) {
-    return a > SIZE_MAX - b ? SIZE_MAX : a + b;
-}
+#include <math.h>
 
 static bool may_go(const mm_memory_holder *holder) {
     return !holder->is_pinned && !holder->is_busy && holder->bytes > 0;
@@ -32,7 +30,7 @@ static size_t keep_needed(size_t *evict, size_t count, size_t missing,
                           const mm_memory_holder *holders) {
     size_t freed = 0, taken = 0;
     while (taken < count && freed < missing)
-        freed = sum(freed, holders[evict[taken++]].bytes);
+        freed = mm_size_sum(freed, holders[evict[taken++]].bytes);
     for (size_t i = taken; i-- > 0;) {
         size_t bytes = holders[evict[i]].bytes;
         if (freed - bytes < missing)
@@ -49,19 +47,19 @@ mm_memory_plan mm_memory_plan_make(size_t *evict, size_t needed, size_t budget,
                                    const mm_memory_holder *holders, size_t count) {
     size_t used = 0, pinned = 0, idle = 0, candidates = 0;
     for (size_t i = 0; i < count; i++) {
-        used = sum(used, holders[i].bytes);
+        used = mm_size_sum(used, holders[i].bytes);
         if (holders[i].is_pinned)
-            pinned = sum(pinned, holders[i].bytes);
+            pinned = mm_size_sum(pinned, holders[i].bytes);
         if (may_go(&holders[i])) {
-            idle = sum(idle, holders[i].bytes);
+            idle = mm_size_sum(idle, holders[i].bytes);
             evict[candidates++] = i;
         }
     }
     mm_memory_plan plan = {.available_bytes = used < budget ? budget - used : 0};
-    size_t wanted = sum(used, needed);
+    size_t wanted = mm_size_sum(used, needed);
     if (wanted <= budget) {
         plan.verdict = MM_MEMORY_FITS;
-    } else if (sum(pinned, needed) > budget) {
+    } else if (mm_size_sum(pinned, needed) > budget) {
         plan.verdict = MM_MEMORY_NEVER;
     } else if (wanted - budget > idle) {
         plan.verdict = MM_MEMORY_WAITS;

@@ -6,15 +6,6 @@
 
 enum { BATCHES_READ = 4 }; // of sources, whose keys and values the cross cache has room for
 
-static size_t sum(size_t a, size_t b) {
-    return a > SIZE_MAX - b ? SIZE_MAX : a + b;
-}
-
-static size_t product(size_t a, size_t b) {
-    size_t result;
-    return mm_size_mul(&result, a, b) ? result : SIZE_MAX;
-}
-
 mm_source_need mm_source_need_of(const mm_generation_settings *settings, size_t tokens) {
     // One beam gives one text: several are searched for, each by chance.
     const int64_t searches = settings->num_beams == 1 ? settings->num_return_sequences : 1;
@@ -23,7 +14,8 @@ mm_source_need mm_source_need_of(const mm_generation_settings *settings, size_t 
                             .own = width * settings->max_length,
                             .searches = (int32_t)searches,
                             .width = (int32_t)width,
-                            .search_bytes = product((size_t)searches, mm_search_bytes(settings))};
+                            .search_bytes =
+                                mm_size_product((size_t)searches, mm_search_bytes(settings))};
 }
 
 int32_t mm_batch_places(const mm_source_need *need) {
@@ -40,25 +32,26 @@ mm_batch_size mm_batch_size_for(const mm_generator *generator, const mm_source_n
         .cross = cross > need->cross ? cross : need->cross,
         .own = need->own * places,
         .width = need->width > MM_BATCH_ROWS ? need->width : MM_BATCH_ROWS,
-        .search_bytes = product(need->search_bytes, (size_t)places),
+        .search_bytes = mm_size_product(need->search_bytes, (size_t)places),
     };
 }
 
 static size_t cache_bytes(const mm_generator *generator, int64_t rows, size_t lists) {
     const mm_model_info *info = mm_generator_model(generator);
-    return sum(mm_cache_bytes(generator->backend, info->decoder_layers, rows, info->cache_columns),
-               product((size_t)rows, lists * sizeof(int32_t)));
+    return mm_size_sum(
+        mm_cache_bytes(generator->backend, info->decoder_layers, rows, info->cache_columns),
+        mm_size_product((size_t)rows, lists * sizeof(int32_t)));
 }
 
 size_t mm_batch_bytes(const mm_generator *generator, const mm_batch_size *size) {
     const size_t vocab_size = (size_t)mm_generator_model(generator)->output_vocab_size;
     const size_t width = (size_t)size->width;
-    const size_t logits = product(product(width, vocab_size), sizeof(float));
+    const size_t logits = mm_size_product(mm_size_product(width, vocab_size), sizeof(float));
     const size_t step = (MM_STEP_LISTS * width + 1) * sizeof(int32_t) + width * sizeof(bool);
-    const size_t caches = sum(cache_bytes(generator, size->cross, MM_CROSS_LISTS),
-                              cache_bytes(generator, size->own, MM_OWN_LISTS));
-    return sum(sum(caches, size->search_bytes),
-               sum(logits, step + mm_search_scratch_bytes(vocab_size)));
+    const size_t caches = mm_size_sum(cache_bytes(generator, size->cross, MM_CROSS_LISTS),
+                                      cache_bytes(generator, size->own, MM_OWN_LISTS));
+    return mm_size_sum(mm_size_sum(caches, size->search_bytes),
+                       mm_size_sum(logits, step + mm_search_scratch_bytes(vocab_size)));
 }
 
 static mm_generation_bytes bytes_for(const mm_generator *generator, const mm_source_need *need) {
